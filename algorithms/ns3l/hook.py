@@ -1,0 +1,109 @@
+"""The hook that adds the NS3L loss to a step of any algorithm (Chen, Shah, Kyrillidis, ICML 2020)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from usb_negsamp.functional import ns3l_loss, sigmoid_ramp, threshold_negatives
+from usb_negsamp.host import Hook
+
+
+class NS3LHook(Hook):
+    """Adds ``weight * ramp * mean_b -log(1 - sum of the probabilities of b's negative classes)`` to the step's loss.
+
+    Negatives are the classes whose probability is below the threshold (paper, Algorithm 1). Registered at priority
+    HIGHEST ahead of the host's update of the weights. With weight 0 it does nothing at all.
+
+    Args:
+        threshold: T, in (0, 1/K).
+        weight: the paper's lambda_1.
+        ramp: share of the training over which the weight grows as exp(-5 (1 - t)^2); 0 is full weight at once.
+        view: ``weak`` and ``strong`` take negatives and loss from that view; ``weak_to_strong`` takes the negatives
+            from the weak view and the loss on the strong one.
+        passes: 1 takes negatives and probabilities from the same pass (the paper's text); 2 takes the probabilities
+            from a second pass, on another weak view (the released code).
+    """
+
+    settings_only = True
+
+    def __init__(self, threshold: float, weight: float, ramp: float, view: str, passes: int) -> None:
+        super().__init__()
+        self.threshold = threshold
+        self.weight = weight
+        self.ramp = ramp
+        self.view = view
+        self.passes = passes
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Add the loss, and at logged iterations its figures."""
+        if self.weight == 0.0:
+            return
+        logits, negatives = self.logits_and_negatives(algorithm)
+        loss = ns3l_loss(logits, negatives)
+        algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + self.weight_at(algorithm) * loss
+        if self.every_n_iters(algorithm, algorithm.num_log_iter) or self.every_n_iters(
+            algorithm, algorithm.num_eval_iter
+        ):
+            algorithm.log_dict.update(self.figures(loss, logits, negatives))
+
+    def weight_at(self, algorithm: Any) -> float:
+        """The loss weight of the present iteration."""
+        ramp_iterations = self.ramp * algorithm.num_train_iter
+        return self.weight * (sigmoid_ramp(algorithm.it / ramp_iterations) if ramp_iterations > 0 else 1.0)
+
+    def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
+        """Logits (N, K) with a gradient, and the negative classes (N, K) as booleans without one."""
+        label_view = "x_ulb_w" if self.view != "strong" else algorithm.strong_view
+        loss_view = "x_ulb_w" if self.view == "weak" else algorithm.strong_view
+        if self.passes == 2:
+            second_view = algorithm.second_view if loss_view == "x_ulb_w" else loss_view
+            first = algorithm.logits_of(label_view, with_grad=False)
+            logits = algorithm.logits_of_extra_pass(second_view)
+        else:
+            logits = algorithm.logits_of(loss_view)
+            first = logits if label_view == loss_view else algorithm.logits_of(label_view, with_grad=False)
+        probs = torch.softmax(first.detach().float(), dim=-1)
+        return logits, threshold_negatives(probs, self.threshold)
+
+    @torch.no_grad()
+    def figures(self, loss: Tensor, logits: Tensor, negatives: Tensor) -> dict[str, Tensor]:
+        """What is logged: the loss, negatives a sample, their mean probability mass, rows that are all negative."""
+        mass = (torch.softmax(logits.float(), dim=-1) * negatives).sum(1)
+        return {
+            "train/ns3l_loss": loss.detach(),
+            "train/ns3l_negatives": negatives.sum(1).float().mean(),
+            "train/ns3l_mass": mass.mean(),
+            "train/ns3l_all_negative": negatives.all(1).sum(),
+        }
+
+
+class MixMatchNS3LHook(NS3LHook):
+    """NS3L in MixMatch (paper, section 4.4): negatives are read from the generated, mixed labels.
+
+    The loss runs over the mixed labeled and unlabeled inputs, whose logits and labels are the arguments of the base's
+    own two losses: no pass is added.
+    """
+
+    def before_run(self, algorithm: Any) -> None:
+        """Listen to the two criteria of the base algorithm."""
+        self.mixed: list[tuple[Tensor, Tensor]] = []
+        for criterion in (algorithm.ce_loss, algorithm.consistency_loss):
+            criterion.register_forward_hook(self._keep)
+
+    def before_train_step(self, algorithm: Any) -> None:
+        """Forget the step before."""
+        self.mixed.clear()
+
+    def _keep(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        logits, labels = inputs[:2]
+        if labels.dim() == 2 and torch.is_grad_enabled() and logits.requires_grad:
+            self.mixed.append((logits, labels))
+
+    def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
+        logits = torch.cat([kept for kept, _ in self.mixed])
+        labels = torch.cat([labels for _, labels in self.mixed])
+        self.mixed.clear()
+        return logits, threshold_negatives(labels.detach().float(), self.threshold)

@@ -1,0 +1,196 @@
+"""A user's own pictures: what is read, and each line that says what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from usb_negsamp import ConfigError
+from usb_negsamp.data import ImageSource, load_source
+
+
+def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (40, 30), color: object = None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode == "I;16":
+        Image.fromarray(np.full(size[::-1], color, dtype=np.uint16)).save(path)
+    else:
+        Image.new(mode, size, color).save(path)  # type: ignore[arg-type]
+
+
+def load(folder: Path, img_size: int = 16) -> ImageSource:
+    return load_source("image_folder", data_dir=folder, img_size=img_size)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of one picture each."""
+    save(tmp_path / "train" / "cat" / "1.png", color=(255, 0, 0))
+    save(tmp_path / "train" / "dog" / "1.png", color=(0, 0, 255))
+    return tmp_path
+
+
+def test_classes_are_sorted_folder_names_and_statistics_are_those_of_train(folder: Path) -> None:
+    save(folder / "train" / "ant" / "1.jpg", color=(0, 0, 0))
+    source = load(folder)
+    assert source.classes == ("ant", "cat", "dog")
+    assert source.train.targets.tolist() == [0, 1, 2]
+    assert source.train.images.shape == (3, 16, 16, 3)
+    assert source.mean == pytest.approx((1 / 3, 0.0, 1 / 3))
+    assert source.std == pytest.approx((np.sqrt(2) / 3, 1.0, np.sqrt(2) / 3))
+    assert source.validation is None
+    assert source.test is None
+    assert source.unlabeled is None
+    assert source.horizontal_flip
+
+
+@pytest.mark.parametrize(
+    ("mode", "color", "name"),
+    [
+        ("RGB", (200, 200, 200), "a.png"),
+        ("L", 200, "a.jpg"),
+        ("L", 200, "a.JPEG"),
+        ("RGBA", (200, 200, 200, 10), "a.png"),
+        ("LA", (200, 10), "a.png"),
+        ("I;16", 200 * 257, "a.png"),
+        ("I;16", 200 * 257, "a.tif"),
+        ("CMYK", (55, 55, 55, 0), "a.tif"),
+        ("RGB", (200, 200, 200), "a.gif"),
+        ("RGB", (200, 200, 200), "a.bmp"),
+    ],
+)
+@pytest.mark.parametrize("size", [(16, 16), (7, 50), (64, 16)])
+def test_every_mode_and_size_becomes_eight_bit_rgb(
+    folder: Path, mode: str, color: object, name: str, size: tuple[int, int]
+) -> None:
+    save(folder / "train" / "dog" / name, mode, size, color)
+    (folder / "train" / "dog" / "1.png").unlink()
+    image = load(folder).train.images[1]
+    assert image.shape == (16, 16, 3)
+    assert np.abs(image.astype(int) - 200).max() <= 1
+
+
+def test_the_center_is_kept_and_the_shorter_side_is_resized(folder: Path) -> None:
+    wide = np.zeros((32, 96, 3), dtype=np.uint8)
+    wide[:, 32:64] = 255
+    Image.fromarray(wide).save(folder / "train" / "dog" / "1.png")
+    image = load(folder).train.images[1]
+    assert (image[:, 1:-1] == 255).all()
+
+
+def test_the_camera_orientation_is_followed(folder: Path) -> None:
+    pixels = np.zeros((16, 16, 3), dtype=np.uint8)
+    pixels[:8] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    Image.fromarray(pixels).save(folder / "train" / "dog" / "1.png", exif=exif)
+    image = load(folder).train.images[1]
+    assert image[:8].max() == 0
+    assert image[8:].min() == 255
+
+
+def test_unlabeled_pictures_lie_at_any_depth_and_have_no_label(folder: Path) -> None:
+    save(folder / "unlabeled" / "1.png")
+    save(folder / "unlabeled" / "cat" / "deep" / "2.png")
+    source = load(folder)
+    assert source.unlabeled is not None
+    assert source.unlabeled.targets.tolist() == [-1, -1]
+    assert len(source.unlabeled) == 2
+
+
+def test_validation_and_test_may_lack_classes_and_keep_the_class_indices_of_train(folder: Path) -> None:
+    save(folder / "val" / "dog" / "1.png")
+    save(folder / "test" / "cat" / "1.png")
+    save(folder / "test" / "dog" / "1.png")
+    source = load(folder)
+    assert source.validation is not None
+    assert source.test is not None
+    assert source.validation.targets.tolist() == [1]
+    assert source.test.targets.tolist() == [0, 1]
+
+
+def test_files_that_are_no_pictures_are_ignored(folder: Path) -> None:
+    for name in (".DS_Store", "notes.txt", "._1.png"):
+        (folder / "train" / "dog" / name).write_text("no picture")
+    (folder / "train" / ".cache").mkdir()
+    (folder / "train" / "labels.csv").write_text("no picture")
+    assert len(load(folder).train) == 2
+
+
+def one_line(folder: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_missing_folder_says_what_was_expected(tmp_path: Path) -> None:
+    assert str(Path("train") / "CLASS" / "*") in one_line(tmp_path / "nowhere")
+
+
+def test_one_class_is_too_few(folder: Path) -> None:
+    shutil.rmtree(folder / "train" / "cat")
+    assert "1 class folder(s), at least 2" in one_line(folder)
+
+
+def test_pictures_without_class_folders_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "train" / "1.png")
+    assert "0 class folder(s)" in one_line(tmp_path)
+
+
+def test_an_empty_class_is_named(folder: Path) -> None:
+    (folder / "train" / "cow").mkdir()
+    assert str(Path("train") / "cow") in one_line(folder)
+
+
+def test_a_file_that_does_not_decode_is_named(folder: Path) -> None:
+    (folder / "train" / "cat" / "broken.jpg").write_bytes(b"no picture")
+    assert "broken.jpg" in one_line(folder)
+
+
+def test_a_truncated_file_is_named(folder: Path) -> None:
+    path = folder / "train" / "cat" / "half.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:500])
+    assert "half.png" in one_line(folder)
+
+
+def test_floating_point_pixels_are_refused(folder: Path) -> None:
+    Image.new("F", (16, 16)).save(folder / "train" / "cat" / "float.tif")
+    message = one_line(folder)
+    assert "float.tif" in message
+    assert "floating-point" in message
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_class_that_train_lacks_names_the_nearest(folder: Path, part: str) -> None:
+    save(folder / part / "dogs" / "1.png")
+    message = one_line(folder)
+    assert part in message
+    assert "did you mean 'dog'?" in message
+
+
+def test_a_validation_folder_without_classes_is_refused(folder: Path) -> None:
+    (folder / "val").mkdir()
+    assert "no class folders" in one_line(folder)
+
+
+def test_an_unlabeled_folder_without_pictures_is_refused(folder: Path) -> None:
+    (folder / "unlabeled").mkdir()
+    assert "holds no images" in one_line(folder)
+
+
+def test_a_thousand_small_jpegs_decode_in_seconds_and_in_order(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    shades = generator.integers(0, 256, 1000)
+    for index, shade in enumerate(shades):
+        save(tmp_path / "train" / f"{index % 2}" / f"{index:04d}.jpg", "L", (32, 32), int(shade))
+    start = time.perf_counter()
+    source = load(tmp_path, img_size=32)
+    assert time.perf_counter() - start < 10
+    expected = np.concatenate([shades[0::2], shades[1::2]])
+    assert np.abs(source.train.images.mean(axis=(1, 2, 3)) - expected).max() <= 1

@@ -1,0 +1,148 @@
+"""Properties of the labeled, unlabeled and validation parts."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from usb_negsamp import ConfigError
+from usb_negsamp.data import Split, labeled_split
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[np.ndarray, dict[str, int]]:
+    """Targets, some without a label, and options that they can satisfy."""
+    num_classes = draw(st.integers(2, 6))
+    sizes = draw(st.lists(st.integers(8, 30), min_size=num_classes, max_size=num_classes))
+    without_label = draw(st.integers(0, 5))
+    targets = np.repeat(np.arange(-1, num_classes), [without_label, *sizes])
+    np.random.default_rng(draw(st.integers(0, 9))).shuffle(targets)
+    options = {
+        "num_labels": num_classes * draw(st.integers(1, 3)),
+        "num_classes": num_classes,
+        "validation_size": draw(st.integers(0, min(sizes))),
+        "split_seed": draw(st.integers(0, 2**40)),
+    }
+    return targets, options
+
+
+def same(first: Split, second: Split) -> bool:
+    parts = ("labeled", "unlabeled", "validation")
+    return all(np.array_equal(getattr(first, part), getattr(second, part)) for part in parts)
+
+
+@settings(max_examples=80, deadline=None)
+@given(problems())
+def test_the_parts_are_disjoint_cover_everything_and_are_balanced(problem: tuple[np.ndarray, dict[str, int]]) -> None:
+    targets, options = problem
+    split = labeled_split(targets, **options)
+    together = np.concatenate([split.labeled, split.unlabeled, split.validation])
+    assert np.array_equal(np.sort(together), np.arange(len(targets)))
+    for part in (split.labeled, split.unlabeled, split.validation):
+        assert part.dtype == np.int64
+        assert (np.diff(part) > 0).all()
+
+    per_class = options["num_labels"] // options["num_classes"]
+    assert np.bincount(targets[split.labeled], minlength=options["num_classes"]).tolist() == (
+        [per_class] * options["num_classes"]
+    )
+    assert len(split.validation) == options["validation_size"]
+    known = targets[targets >= 0]
+    exact = options["validation_size"] * np.bincount(known) / len(known)
+    drawn = np.bincount(targets[split.validation], minlength=options["num_classes"])
+    assert (np.abs(drawn - exact) < 1).all()
+    assert np.isin(np.flatnonzero(targets == -1), split.unlabeled).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(problems())
+def test_a_split_depends_on_its_options_alone(problem: tuple[np.ndarray, dict[str, int]]) -> None:
+    targets, options = problem
+    first = labeled_split(targets, **options)
+    np.random.seed(1)
+    random.seed(1)
+    before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]
+    second = labeled_split(targets.astype(np.int32), **options)
+    assert same(first, second)
+    assert first.digest == second.digest
+    assert np.array_equal(before, np.random.get_state()[1])  # type: ignore[index]
+
+
+TARGETS = np.arange(200) % 4
+OPTIONS = {"num_labels": 40, "num_classes": 4, "validation_size": 20, "split_seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("num_labels", 44), ("validation_size", 21), ("split_seed", 1), ("num_classes", 5)]
+)
+def test_the_digest_changes_with_every_option(option: str, value: int) -> None:
+    targets = TARGETS if option != "num_classes" else np.arange(200) % 5
+    changed = labeled_split(targets, **{**OPTIONS, option: value})
+    assert changed.digest != labeled_split(TARGETS, **OPTIONS).digest
+
+
+def test_the_digest_changes_with_the_targets() -> None:
+    assert labeled_split(TARGETS[::-1], **OPTIONS).digest != labeled_split(TARGETS, **OPTIONS).digest
+
+
+def test_the_split_of_these_options_is_the_one_of_every_machine() -> None:
+    split = labeled_split(np.arange(20) % 2, num_labels=4, num_classes=2, validation_size=4, split_seed=1)
+    assert split.labeled.tolist() == [4, 11, 13, 18]
+    assert split.validation.tolist() == [2, 6, 17, 19]
+    assert split.digest == "d735b0477075ba16e946d8f22f1cfbfcb86cfa2f3bd727a6eaf4840c868ed855"
+
+
+def test_fewer_labels_are_among_more_labels_and_validation_stays() -> None:
+    few = labeled_split(TARGETS, **{**OPTIONS, "num_labels": 8})
+    many = labeled_split(TARGETS, **OPTIONS)
+    assert np.isin(few.labeled, many.labeled).all()
+    assert np.array_equal(few.validation, many.validation)
+
+
+def test_all_images_may_be_labeled_even_where_classes_differ_in_size() -> None:
+    targets = np.array([0] * 10 + [1] * 17 + [-1] * 3)
+    split = labeled_split(targets, num_labels=22, num_classes=2, validation_size=5, split_seed=0)
+    assert len(split.labeled) == 22
+    assert split.unlabeled.tolist() == [27, 28, 29]
+
+
+@pytest.mark.parametrize(("num_labels", "nearest"), [(41, "nearest that can: 40 and 44"), (3, "nearest that can: 4$")])
+def test_labels_that_cannot_be_shared_name_the_nearest_that_can(num_labels: int, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=nearest):
+        labeled_split(TARGETS, **{**OPTIONS, "num_labels": num_labels})
+
+
+def test_a_class_with_too_few_images_is_named_with_counts() -> None:
+    targets = np.array([0] * 30 + [1] * 6)
+    with pytest.raises(ConfigError, match="class 1 has 6 images, but 10 labeled and 1 validation images"):
+        labeled_split(targets, num_labels=20, num_classes=2, validation_size=5, split_seed=0)
+
+
+def test_a_class_without_images_is_named() -> None:
+    with pytest.raises(ConfigError, match="class 4 has 0 images"):
+        labeled_split(TARGETS, **{**OPTIONS, "num_classes": 5})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_labels": 0}, "num_labels must be"),
+        ({"num_labels": 0.5}, "num_labels must be"),
+        ({"num_classes": 3}, r"targets must lie in -1\.\.2"),
+        ({"split_seed": -1}, "split_seed must be"),
+        ({"validation_size": 0.1}, "validation_size must be"),
+        ({"validation_size": 200}, "leaves nothing"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        labeled_split(TARGETS, **{**OPTIONS, **options})
+
+
+def test_targets_that_are_no_class_indices_are_refused() -> None:
+    with pytest.raises(ConfigError, match="vector of integers"):
+        labeled_split(TARGETS / 2, **OPTIONS)

@@ -1,0 +1,79 @@
+"""Decoding picture files of any size and mode into one uint8 array."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from usb_negsamp.errors import ConfigError
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""Endings of files that are taken for pictures; all other files are ignored."""
+
+FILES_PER_TASK = 256
+
+
+def decode_images(files: Sequence[Path], img_size: int) -> np.ndarray:
+    """Decode ``files`` into (N, img_size, img_size, 3) uint8, in their order.
+
+    A thread pool decodes: Pillow lets go of the interpreter lock while it decompresses and resizes.
+
+    Raises:
+        ConfigError: a file cannot be decoded; the first such file, in order, is named.
+    """
+    images = np.empty((len(files), img_size, img_size, 3), dtype=np.uint8)
+
+    def decode_from(start: int) -> None:
+        for index in range(start, min(start + FILES_PER_TASK, len(files))):
+            images[index] = decode_image(files[index], img_size)
+
+    with ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as pool:
+        tasks = [pool.submit(decode_from, start) for start in range(0, len(files), FILES_PER_TASK)]
+        try:
+            for task in tasks:
+                task.result()
+        except ConfigError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return images
+
+
+def decode_image(file: Path, img_size: int) -> np.ndarray:
+    """Decode one file into (img_size, img_size, 3) uint8.
+
+    The shorter side is resized (bicubic) to ``img_size`` and the center is kept. The camera's orientation tag is
+    followed, grey is repeated over the channels, transparency is dropped, 16 bits are scaled to 8.
+
+    Raises:
+        ConfigError: the file cannot be decoded, or holds floating-point pixels, whose range is not known.
+    """
+    try:
+        with Image.open(file) as opened:
+            opened.draft(None, (2 * img_size, 2 * img_size))  # JPEG alone: skips detail that resizing would discard
+            image = ImageOps.exif_transpose(opened)
+            rgb = _eight_bit_rgb(image)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"cannot decode {file} as an image: {reason}") from error
+    if rgb.size != (img_size, img_size):
+        rgb = ImageOps.fit(rgb, (img_size, img_size), Image.Resampling.BICUBIC)
+    return np.asarray(rgb)
+
+
+def _eight_bit_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode == "F":
+        raise ValueError("floating-point pixels; save it with 8 or 16 bits a channel")
+    if image.mode.startswith("I"):  # 16-bit grey; which of the modes I, I;16, I;16B it gets depends on Pillow's version
+        sixteen_bit = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+        return Image.fromarray(np.rint(sixteen_bit / 257.0).astype(np.uint8)).convert("RGB")
+    if image.mode == "P":
+        image = image.convert("RGBA")  # a palette may carry transparency that a direct conversion warns of
+    return image.convert("RGB")

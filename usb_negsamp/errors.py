@@ -1,0 +1,39 @@
+"""Errors that a user can mend: one line that says what was expected, what came, and the nearest right name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConfigError(ValueError):
+    """A request that cannot be carried out as written. Raised before any training; its text is one line."""
+
+
+def did_you_mean(name: str, options: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the option nearest to ``name``, or an empty string.
+
+    >>> did_you_mean("fixmach", ["fixmatch", "vat"])
+    "; did you mean 'fixmatch'?"
+    >>> did_you_mean("zzz", ["fixmatch", "vat"])
+    ''
+    """
+    lowered = {option.lower(): option for option in options}
+    matches = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    return f"; did you mean {lowered[matches[0]]!r}?" if matches else ""
+
+
+def unknown(kind: str, name: str, options: Iterable[str]) -> ConfigError:
+    """Return the error for a ``name`` that is none of ``options``: the nearest option, or all of them if few.
+
+    >>> unknown("algorithm", "fixmach", ["fixmatch", "vat"]).args[0]
+    "unknown algorithm 'fixmach'; did you mean 'fixmatch'?"
+    >>> unknown("device", "tpu", ["auto", "cpu", "cuda"]).args[0]
+    "unknown device 'tpu'; expected one of: auto, cpu, cuda"
+    """
+    options = sorted(options)
+    hint = did_you_mean(name, options)
+    if not hint:
+        shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
+        hint = f"; expected one of: {shown}"
+    return ConfigError(f"unknown {kind} {name!r}{hint}")

@@ -1,0 +1,42 @@
+"""The papers' mathematics: tensors in, tensors out. Knows torch and no host."""
+
+from __future__ import annotations
+
+from usb_negsamp.functional.negatives import (
+    default_threshold,
+    neighbour_negatives,
+    oracle_negatives,
+    threshold_negatives,
+    uniform_negatives,
+)
+from usb_negsamp.functional.ns3l import ns3l_loss
+from usb_negsamp.functional.pseudo_negatives import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
+from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp
+from usb_negsamp.functional.safe_parameters import (
+    hard_mask,
+    layer_ratios,
+    magnitude_mask,
+    rank_scores,
+    safe_ratio,
+    soft_mask,
+)
+
+__all__ = [
+    "ErrorPerception",
+    "default_threshold",
+    "hard_mask",
+    "layer_ratios",
+    "linear_ramp",
+    "magnitude_mask",
+    "neighbour_negatives",
+    "ns3l_loss",
+    "oracle_negatives",
+    "pseudo_negative_labels",
+    "pseudo_negative_loss",
+    "rank_scores",
+    "safe_ratio",
+    "sigmoid_ramp",
+    "soft_mask",
+    "threshold_negatives",
+    "uniform_negatives",
+]

@@ -1,0 +1,82 @@
+"""What the losses share: a working precision of float32 or better, row reductions, argument checks."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return ``x`` as it is if it is float32 or float64, else in float32."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager[object]:
+    """Return a context in which autocast leaves operations on the device of ``x`` in their own precision."""
+    return torch.autocast(device_type=x.device.type, enabled=False)
+
+
+def hidden_mass_loss(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:
+    """Return -log(1 - sum of the hidden classes' probabilities) of every row, (N,): logsumexp(all) - logsumexp(kept).
+
+    ``log_probs`` is the log-softmax of ``z``; no row of the bool ``hidden`` may be all true. Rows without hidden
+    classes give exactly 0 and no gradient.
+    """
+    # For any kept class the two log-softmaxes differ by the loss. Their kernels are fused, which logsumexp's
+    # are not, and nothing rounds against large logits; the likeliest kept class keeps the first term near 0.
+    kept, likeliest = F.log_softmax(z.masked_fill(hidden, float("-inf")), dim=1).max(dim=1, keepdim=True)
+    return (kept - log_probs.gather(1, likeliest)).squeeze(1)
+
+
+def reduce_rows(values: Tensor, reduction: str) -> Tensor:
+    """Reduce one value a row: ``"mean"`` over all rows (0 if there are none), ``"sum"``, or ``"none"``."""
+    if reduction == "mean":
+        return values.sum() / max(values.shape[0], 1)
+    return values.sum() if reduction == "sum" else values
+
+
+def check_loss_arguments(logits: Tensor, negatives: Tensor, reduction: str) -> None:
+    """Check what can be checked from shapes and dtypes, without looking at (and so waiting for) the values.
+
+    Raises:
+        ValueError: ``logits`` is not (N, K) floating, ``negatives`` is not a bool tensor of that shape, or
+            ``reduction`` is unknown.
+    """
+    if logits.dim() != 2 or not logits.is_floating_point():
+        raise ValueError(f"Expected argument `logits` to be a floating (N, K) tensor, but got {_describe(logits)}")
+    if negatives.dtype != torch.bool or negatives.shape != logits.shape:
+        raise ValueError(
+            f"Expected argument `negatives` to be a bool tensor of shape {tuple(logits.shape)}, "
+            f"but got {_describe(negatives)}"
+        )
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"Expected argument `reduction` to be one of {', '.join(REDUCTIONS)}, but got {reduction!r}")
+
+
+def check_labels(name: str, labels: Tensor) -> None:
+    """Check that ``labels`` is one integer a sample.
+
+    Raises:
+        ValueError: it is not one-dimensional, or floating or bool.
+    """
+    if labels.dim() != 1 or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ValueError(f"Expected argument `{name}` to be an integer (N,) tensor, but got {_describe(labels)}")
+
+
+def check_between(name: str, value: float, low: float, high: float) -> None:
+    """Check ``low <= value <= high``; NaN fails.
+
+    Raises:
+        ValueError: it is outside.
+    """
+    if not low <= value <= high:
+        raise ValueError(f"Expected argument `{name}` to be in [{low:g}, {high:g}], but got {value}")
+
+
+def _describe(x: Tensor) -> str:
+    return f"{str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"

@@ -1,0 +1,45 @@
+"""The loss of NS3L: negative sampling in semi-supervised learning (Chen, Shah, Kyrillidis, ICML 2020)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from usb_negsamp.functional._numerics import (
+    at_least_float32,
+    check_loss_arguments,
+    hidden_mass_loss,
+    reduce_rows,
+    without_autocast,
+)
+
+
+def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Tensor:
+    r"""Return the NS3L loss :math:`-\log(1 - \sum_{k \in Neg_b} p_{bk})` of every row (Algorithm 1, section 4.3).
+
+    With :math:`S` the probability mass on the negative classes, its gradient in logit k is :math:`p_k` for a negative
+    class and :math:`-p_k S / (1 - S)` for another one, so at most 1 in size. It is a difference of log-sum-exps and
+    never forms :math:`1 - S`: loss and gradient stay finite and right however sure the model is.
+
+    A row without negatives gives exactly 0 and no gradient. So does a row whose classes are all negative: it says
+    nothing about which class is right, and its loss would be infinite.
+
+    Args:
+        logits: (N, K), floating. Half precision is computed in float32, also under autocast.
+        negatives: (N, K), bool, true where the sample is said not to belong to the class. Carries no gradient.
+        reduction: ``"mean"`` over all N rows, those without negatives included, ``"sum"``, or ``"none"`` for (N,).
+
+    Raises:
+        ValueError: shapes or dtypes differ from the above, or the reduction is unknown.
+
+    >>> import torch
+    >>> logits = torch.tensor([0.5, 0.3, 0.2]).log().unsqueeze(0)
+    >>> round(ns3l_loss(logits, torch.tensor([[False, True, True]])).item(), 4)  # -log(1 - 0.3 - 0.2)
+    0.6931
+    """
+    check_loss_arguments(logits, negatives, reduction)
+    with without_autocast(logits):
+        z = at_least_float32(logits)
+        # A row with nothing left is one with nothing hidden: a difference of equal terms, 0 with its gradient.
+        hidden = negatives & ~negatives.all(dim=1, keepdim=True)
+        return reduce_rows(hidden_mass_loss(z, F.log_softmax(z, dim=1), hidden), reduction)

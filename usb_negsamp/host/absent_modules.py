@@ -1,0 +1,200 @@
+"""Packages that the host imports and vision work does not need may be absent, broken or slow (V2, V3, V15, V28).
+
+What is wrong: ``core/hooks/aim.py``, ``core/hooks/wandb.py`` and ``datasets/audio_datasets/datasetbase.py`` import aim,
+wandb and torchaudio whether or not they are used; ``nets/vit/vit.py`` imports ``timm.models.layers`` (deprecated) and, on
+the host's main branch, ``timm.models.layers.helpers`` (gone since timm 0.9); ``datasets/cv_datasets/medmnist.py`` creates
+``~/.medmnist``. How it shows: ``import semilearn`` fails, e.g. where torchaudio was built for another torch, takes two
+seconds longer than it need, warns, and writes into the home directory. How it is mended: while one of these host modules
+is executed, and only then, a stand-in takes the place of the package; it loads the package at the first use of it. When
+it may go: when the host imports them where they are used.
+
+The window is that narrow because transformers asks ``importlib.util.find_spec`` which packages there are and keeps the
+answer: it must never see a stand-in for a package that is absent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+
+class LazyModule(ModuleType):
+    """Stands for a package until an attribute of it is read; then the package is imported and asked.
+
+    Args:
+        name: the package.
+        asked_by: what needs the package, for the error where it cannot be imported, e.g. ``"use_aim: True"``.
+        sources: the modules to look in; by default the package itself.
+    """
+
+    def __init__(self, name: str, asked_by: str, sources: Sequence[str] = ()) -> None:
+        super().__init__(name, f"Stands for {name} until it is used.")
+        self.__spec__ = _find_spec(name) or ModuleSpec(name, None, is_package=True)
+        self.__path__: list[str] = []
+        self._asked_by = asked_by
+        self._sources = tuple(sources) or (name,)
+
+    def __getattr__(self, attribute: str) -> Any:
+        # Tools such as inspect and doctest probe modules for dunders; that is no use of the package.
+        if attribute.startswith("__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {attribute!r}")
+        for source in self._sources:
+            try:
+                module = import_or_clean_up(source)
+            except Exception as error:
+                package = source.partition(".")[0]
+                raise ImportError(
+                    f"{self._asked_by} needs {self.__name__}.{attribute}, but {package} cannot be imported "
+                    f"({type(error).__name__}: {error}); install it with `pip install {package}`, or do without it",
+                    name=package,
+                ) from error
+            if hasattr(module, attribute):
+                return getattr(module, attribute)
+        raise AttributeError(f"module {self.__name__!r} has no attribute {attribute!r}")
+
+
+def import_or_clean_up(name: str) -> ModuleType:
+    """Import ``name``; if that fails, forget the modules of its package that were loaded half-way."""
+    before = set(sys.modules)
+    try:
+        return importlib.import_module(name)
+    except BaseException:
+        package = name.partition(".")[0]
+        for loaded in set(sys.modules) - before:
+            if loaded == package or loaded.startswith(package + "."):
+                del sys.modules[loaded]
+        raise
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
+@contextmanager
+def _standing_in(name: str, stand_in: ModuleType) -> Iterator[None]:
+    missing = object()
+    before = sys.modules.get(name, missing)
+    sys.modules[name] = stand_in
+    try:
+        yield
+    finally:
+        if before is missing:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = before  # type: ignore[assignment]
+
+
+@contextmanager
+def _unless_loaded(name: str, asked_by: str) -> Iterator[None]:
+    if name in sys.modules:
+        yield
+        return
+    with _standing_in(name, LazyModule(name, asked_by)):
+        yield
+
+
+@contextmanager
+def _later_if_installed(name: str, asked_by: str) -> Iterator[None]:
+    if _find_spec(name) is None:
+        yield
+        return
+    with _unless_loaded(name, asked_by):
+        yield
+
+
+@contextmanager
+def _timm_layers_where_they_are_now() -> Iterator[None]:
+    if _find_spec("timm.layers") is None:
+        yield
+        return
+    sources = ("timm.layers", "timm.layers.helpers")
+    with ExitStack() as stack:
+        for name in ("timm.models.layers", "timm.models.layers.helpers"):
+            stack.enter_context(_standing_in(name, LazyModule(name, "the host's vision transformer", sources)))
+        yield
+
+
+@contextmanager
+def _no_folder_in_home() -> Iterator[None]:
+    folder = os.path.join(os.path.expanduser("~"), ".medmnist")
+    original = os.makedirs
+
+    def makedirs(name: Any, *args: Any, **kwargs: Any) -> None:
+        if os.fspath(name) != folder:
+            original(name, *args, **kwargs)
+
+    os.makedirs = makedirs
+    try:
+        yield
+    finally:
+        os.makedirs = original
+
+
+Window = Callable[[], Any]
+
+WINDOWS: dict[str, Window] = {
+    "semilearn.core.hooks.aim": partial(_unless_loaded, "aim", "use_aim: True"),
+    "semilearn.core.hooks.wandb": partial(_unless_loaded, "wandb", "use_wandb: True"),
+    "semilearn.datasets.audio_datasets.datasetbase": partial(_unless_loaded, "torchaudio", "an audio data set"),
+    # The host's vision transformer loads the whole of timm, whose summary module tries wandb.
+    "timm.utils.summary": partial(_later_if_installed, "wandb", "timm.utils.update_summary(log_wandb=True)"),
+    # As does the host's BERT with transformers, whose audio module tries torchaudio.
+    "transformers.audio_utils": partial(_later_if_installed, "torchaudio", "transformers.audio_utils"),
+    "semilearn.nets.vit.vit": _timm_layers_where_they_are_now,
+    "semilearn.datasets.cv_datasets.medmnist": _no_folder_in_home,
+}
+
+
+class WindowFinder:
+    """Finds the host modules of ``windows`` as the other finders do, and has each executed inside its window."""
+
+    def __init__(self, windows: dict[str, Window]) -> None:
+        self.windows = windows
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return the spec of a host module that needs a window; None for every other module."""
+        window = self.windows.get(name)
+        if window is None:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    _execute_inside(window, spec.loader)
+                return spec
+        return None
+
+
+def _execute_inside(window: Window, loader: Any) -> None:
+    original = loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        del loader.exec_module
+        with window():
+            original(module)
+
+    loader.exec_module = exec_module
+
+
+@contextmanager
+def stand_ins_while_importing() -> Iterator[None]:
+    """Let ``import semilearn`` pass inside the block without aim, wandb, torchaudio and timm's old modules."""
+    finder: Any = WindowFinder(WINDOWS)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)

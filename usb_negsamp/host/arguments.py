@@ -1,0 +1,103 @@
+"""The host's own argument definitions, taken from the parser that the host itself builds.
+
+``semilearn.lighting.config.get_config`` builds an ``ArgumentParser`` with every general argument and, once the
+algorithm is known, those of its ``get_argument()``. Running it with a parser that keeps a record gives the definitions
+of whichever host is installed, none of them copied here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import types
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+from usb_negsamp.host import ALGORITHMS, IMB_ALGORITHMS, str2bool
+
+_RENAMED = {"use_amp": "amp"}  # V24: the flag of the host's git main; its algorithms read args.amp
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One configuration key: ``type`` is bool, int, float or str, or the host's own conversion from a string."""
+
+    dest: str
+    type: Callable[[Any], Any]
+    default: Any
+    help: str = ""
+
+
+def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> dict[str, Argument]:
+    """Return the host's definitions for these two algorithms, both of which must be registered.
+
+    Where an algorithm defines an argument that the general part (or the other algorithm) has too, the later one counts.
+    """
+    from semilearn.lighting import config
+
+    parsers: list[argparse.ArgumentParser] = []
+
+    class RecordingParser(argparse.ArgumentParser):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **{**kwargs, "conflict_handler": "resolve"})
+            parsers.append(self)
+
+    shim = types.ModuleType("argparse")
+    shim.__dict__.update(vars(argparse))
+    shim.ArgumentParser = RecordingParser  # type: ignore[attr-defined]
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(config, "argparse", shim))
+        # The host looks for a free port by a shell command; nobody here uses that port.
+        stack.enter_context(mock.patch.object(config, "get_port", return_value=11111))
+        config.get_config({"algorithm": algorithm, "imb_algorithm": imb_algorithm})
+    actions = [action for action in parsers[-1]._actions if action.dest not in ("help", "c")]
+    definitions = [_definition(action) for action in actions]
+    return {definition.dest: definition for definition in definitions}
+
+
+def sampler_names() -> list[str]:
+    """Names that ``train_sampler`` may have."""
+    from semilearn.datasets.samplers import name2sampler
+
+    return sorted(name2sampler)
+
+
+def optimizer_names() -> list[str]:
+    """Names that ``optim`` may have: the two that the host's ``get_optimizer`` compares with."""
+    return ["AdamW", "SGD"]
+
+
+def net_names() -> list[str]:
+    """Names of the host's networks: the builders in ``semilearn.nets``."""
+    from semilearn import nets
+
+    return sorted(name for name, value in vars(nets).items() if inspect.isfunction(value) and not name.startswith("_"))
+
+
+def algorithms_reading(key: str) -> list[str]:
+    """Return the registered algorithms, imbalanced ones included, whose ``get_argument()`` has ``key``."""
+    names = []
+    for registry in (ALGORITHMS, IMB_ALGORITHMS):
+        for name in registry.keys():  # noqa: SIM118 - the host's registry is no mapping
+            if any(_dest(argument.name) == key for argument in registry[name].get_argument()):
+                names.append(name)
+    return names
+
+
+def _dest(flag: str) -> str:
+    return flag.lstrip("-").replace("-", "_")
+
+
+def _definition(action: argparse.Action) -> Argument:
+    kind: Callable[[Any], Any] = str if action.type is None else action.type  # type: ignore[assignment]
+    if action.nargs == 0 or kind is str2bool:
+        kind = bool
+    default = action.default
+    if isinstance(default, str) and kind is not str:
+        default = str2bool(default) if kind is bool else kind(default)
+    elif kind is float and isinstance(default, int) and not isinstance(default, bool):
+        default = float(default)
+    return Argument(_RENAMED.get(action.dest, action.dest), kind, default, action.help or "")

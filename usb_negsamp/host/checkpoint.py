@@ -1,0 +1,46 @@
+"""Resuming a run from its checkpoint, and saving one between steps."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.checkpoint_file import read_checkpoint
+from usb_negsamp.host.repairs.seeded_loading import skip_to
+from usb_negsamp.host.run_state import restore_run_state
+
+
+def resume(algorithm: Any, path: str | os.PathLike[str]) -> None:
+    """Bring ``algorithm`` to the state saved at ``path``: the next step is the one that would have come.
+
+    Raises:
+        ConfigError: the file is no checkpoint, or one of another algorithm or network.
+    """
+    path = os.fspath(path)
+    read_checkpoint(path)
+    try:
+        checkpoint = algorithm.load_model(path)
+    except (KeyError, RuntimeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"cannot resume from {path}: expected a checkpoint of algorithm {algorithm.args.algorithm!r} with network "
+            f"{algorithm.args.net!r}, but it does not fit ({type(error).__name__}: {reason})"
+        ) from error
+    # Some of the host's imbalanced algorithms load but return nothing.
+    checkpoint = checkpoint if checkpoint is not None else read_checkpoint(path)
+    algorithm.resume = True
+    skip_to(algorithm, algorithm.it)
+    if "run_state" in checkpoint:
+        restore_run_state(algorithm, checkpoint["run_state"])
+    else:
+        algorithm.print_fn(f"{path} holds no random state (it is not ours): the run goes on, but not bit for bit")
+
+
+def save_now(algorithm: Any, name: str = "latest_model.pth") -> str:
+    """Save the run's state after the present step; returns the file's path."""
+    run_dir = os.path.join(algorithm.save_dir, algorithm.save_name)
+    algorithm.save_model(name, run_dir)
+    return os.path.join(run_dir, name)

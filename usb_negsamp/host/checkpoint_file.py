@@ -1,0 +1,68 @@
+"""Reading and writing a checkpoint: whole or not at all, and free of code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from usb_negsamp.errors import ConfigError
+
+
+def plain(value: Any) -> Any:
+    """``value`` with numpy scalars and arrays turned into what ``torch.load(weights_only=True)`` accepts.
+
+    >>> plain({"acc": np.float64(0.5)})
+    {'acc': 0.5}
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, dict):
+        return type(value)((key, plain(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(plain(item) for item in value)
+    return value
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write ``checkpoint`` beside ``path`` and rename it, so that ``path`` is the old file or the new one, never half."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        torch.save(plain(checkpoint), beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint of the host or of ours, on the CPU, executing nothing from it.
+
+    Raises:
+        ConfigError: no such file, or not a checkpoint.
+    """
+    if not os.path.isfile(path):
+        raise ConfigError(f"expected a checkpoint at {os.fspath(path)}, but there is no such file")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(f"expected a checkpoint at {os.fspath(path)}, but it cannot be read: {reason}") from error
+    if not isinstance(checkpoint, dict) or "model" not in checkpoint:
+        raise ConfigError(f"expected a checkpoint of a training run at {os.fspath(path)}, but it has no entry 'model'")
+    return checkpoint
+
+
+def unwrapped_state(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """``state`` with its names as ``model`` has them: a leading ``module.`` (parallel wrappers) is added or removed."""
+    wrapped = next(iter(model.state_dict())).startswith("module.")
+    bare = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    return {f"module.{name}": tensor for name, tensor in bare.items()} if wrapped else bare

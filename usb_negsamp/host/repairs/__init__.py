@@ -1,0 +1,45 @@
+"""The repairs of the host: one small module each, all applied once, in this order.
+
+A repair module says what is wrong (file of the host), how it shows, how it is mended and when it may go, and has one
+function ``apply()`` that changes the host only through :mod:`usb_negsamp.host.patching`, so that its test can take the
+repair back and see the break. Ids such as V12 are the rows of the table in ``docs/host_repairs.md``.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from usb_negsamp.host import patching
+
+ORDER: tuple[str, ...] = (
+    "step_timer",
+    "process_count",
+    "model_placement",
+    "mixed_precision",
+    "moving_average",
+    "evaluation",
+    "checkpoints",
+    "seeded_loading",
+    "virtual_adversary",
+    "crmatch_feature_map",
+    "yaml_loader",
+    "unknown_dataset",
+    "net_builder",
+    "batch_norm_control",
+    "index_dump",
+    "numpy_math",
+    "dataset_views",
+    "epass_argument",
+    "lighting_config",
+    "logger_handlers",
+)
+
+
+def apply_all() -> None:
+    """Apply every repair that has not been applied in this process."""
+    for name in ORDER:
+        if name in patching.applied():
+            continue
+        module = importlib.import_module(f"{__name__}.{name}")
+        with patching.applying(name):
+            module.apply()

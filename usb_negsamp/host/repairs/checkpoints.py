@@ -1,0 +1,75 @@
+"""Checkpoints that resume where they stopped, or fail loudly (0.4, V11, V12, V13, B4).
+
+What is wrong: ``core/algorithmbase.py`` stores ``epoch + 1`` also in mid-epoch, so that a resumed run skips the rest
+of the epoch (with one epoch: trains nothing and ends normally); it writes over the old checkpoint in place; it loads
+with ``weights_only``, which one numpy scalar breaks; a checkpoint of a ``DataParallel`` run has other names. A run
+killed while writing loses both checkpoints. How it is mended: the first epoch to run is computed from the iteration;
+files are written beside and renamed; numpy scalars are stored as Python's and allowed when read; leading ``module.``
+is matched to the live model; an empty loss-scaler state (written on the CPU) leaves the live scaler as it is;
+everything that decides the rest of the run is stored too (:mod:`usb_negsamp.host.run_state`). When it may go: when
+``load_model`` derives the epoch from ``it``.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+import numpy as np
+import torch
+from semilearn.core import AlgorithmBase
+
+from usb_negsamp.host.checkpoint_file import read_checkpoint, unwrapped_state, write_checkpoint
+from usb_negsamp.host.patching import replace
+from usb_negsamp.host.run_state import run_state
+
+_NUMPY_SCALARS = [
+    np.core.multiarray.scalar if int(np.__version__.split(".")[0]) < 2 else np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")),
+]
+
+
+def save_model(self: Any, save_name: str, save_path: str) -> None:
+    """Save the run's state as ``save_path/save_name``."""
+    filename = os.path.join(save_path, save_name)
+    write_checkpoint(self.get_save_dict(), filename)
+    self.print_fn(f"model saved: {filename}")
+
+
+def load_model(self: Any, load_path: str) -> dict[str, Any]:
+    """Load what the base class saves; returns the checkpoint, from which the algorithm takes its own entries."""
+    checkpoint = read_checkpoint(load_path)
+    self.model.load_state_dict(unwrapped_state(checkpoint["model"], self.model))
+    self.ema_model.load_state_dict(unwrapped_state(checkpoint["ema_model"], self.ema_model))
+    if checkpoint.get("loss_scaler"):
+        self.loss_scaler.load_state_dict(checkpoint["loss_scaler"])
+    self.it = checkpoint["it"]
+    self.start_epoch = self.it // self.num_iter_per_epoch
+    self.epoch = self.start_epoch
+    self.best_it = checkpoint["best_it"]
+    self.best_eval_acc = checkpoint["best_eval_acc"]
+    self.optimizer.load_state_dict(checkpoint["optimizer"])
+    if self.scheduler is not None and "scheduler" in checkpoint:
+        self.scheduler.load_state_dict(checkpoint["scheduler"])
+    if "aim_run_hash" in checkpoint:
+        self.aim_run_hash = checkpoint["aim_run_hash"]
+    return checkpoint
+
+
+def apply() -> None:
+    """Replace saving and loading of ``AlgorithmBase``."""
+    original = AlgorithmBase.get_save_dict
+
+    @functools.wraps(original)
+    def get_save_dict(self: Any) -> dict[str, Any]:
+        save_dict = original(self)
+        save_dict["it"] = min(save_dict["it"], self.num_train_iter)
+        save_dict["run_state"] = run_state(self)
+        return save_dict
+
+    torch.serialization.add_safe_globals(_NUMPY_SCALARS)
+    replace(AlgorithmBase, "get_save_dict", get_save_dict)
+    replace(AlgorithmBase, "save_model", save_model)
+    replace(AlgorithmBase, "load_model", load_model)

@@ -1,0 +1,157 @@
+"""Evaluation that stands missing classes, and a test figure that is the best model's (V18, B2, B3, B13).
+
+What is wrong: ``core/algorithmbase.py`` ``evaluate`` needs ``self.ema`` (None before training) and, on git main, calls
+top-5 accuracy without the class list. ``core/hooks/evaluation.py`` loads the best checkpoint into the live training
+state but evaluates with the last average of the weights, and never saves a best model while the accuracy is zero. How
+it shows: ValueError on two classes or on an evaluation set that lacks one; ``test/best_acc`` is the last model's; a
+run that starts at zero accuracy dies at its end; ``finetune()`` starts from a mixture of states. How it is mended:
+metrics over the K classes with labels outside 0..K-1 left out; the first evaluation counts as the best so far; the
+best checkpoint's averaged weights are evaluated in place and the live state put back. ``results_dict`` has the last
+model's figures too. When it may go: when the host evaluates a copy.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from semilearn.core import AlgorithmBase
+from semilearn.core import hooks as host_hooks
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+    top_k_accuracy_score,
+)
+from torch import Tensor
+
+from usb_negsamp.host.batch_norm import reestimated_batch_norm
+from usb_negsamp.host.checkpoint_file import read_checkpoint, unwrapped_state
+from usb_negsamp.host.patching import replace, replace_everywhere
+
+
+def _to_device(value: Any, device: torch.device) -> Any:
+    if isinstance(value, dict):
+        return {key: item.to(device, non_blocking=True) for key, item in value.items()}
+    return value.to(device, non_blocking=True)
+
+
+@torch.no_grad()
+def predict(algorithm: Any, eval_dest: str, out_key: str = "logits") -> tuple[Tensor, Tensor]:
+    """Logits (N, K) in float32 and labels (N,) of a loader of ``algorithm``, on the CPU, by the model as it is."""
+    device = next(algorithm.model.parameters()).device
+    logits, labels = [], []
+    for batch in algorithm.loader_dict[eval_dest]:
+        output = algorithm.model(_to_device(batch["x_lb"], device))[out_key]
+        logits.append(output.float())
+        labels.append(batch["y_lb"])
+    return torch.cat(logits).cpu(), torch.cat(labels).long().cpu()
+
+
+def classification_metrics(logits: Tensor, labels: Tensor, prefix: str) -> dict[str, float]:
+    """The host's figures over the rows whose label is one of the K classes of ``logits`` (N, K).
+
+    Raises:
+        ValueError: no row has such a label.
+    """
+    num_classes = logits.shape[1]
+    known = (labels >= 0) & (labels < num_classes)
+    if not known.any():
+        raise ValueError(f"expected labels in 0..{num_classes - 1} in {prefix!r}, but none of {len(labels)} rows has one")
+    logits, labels = logits[known], labels[known]
+    true, predicted = labels.numpy(), logits.argmax(1).numpy()
+    averaged = {"average": "macro", "zero_division": 0.0}
+    metrics = {
+        "loss": F.cross_entropy(logits, labels).item(),
+        "top-1-acc": float(accuracy_score(true, predicted)),
+        "balanced_acc": float(balanced_accuracy_score(true, predicted)),
+        "precision": float(precision_score(true, predicted, **averaged)),
+        "recall": float(recall_score(true, predicted, **averaged)),
+        "F1": float(f1_score(true, predicted, **averaged)),
+    }
+    if num_classes > 5:
+        classes = np.arange(num_classes)
+        metrics["top-5-acc"] = float(top_k_accuracy_score(true, logits.numpy(), k=5, labels=classes))
+    return {f"{prefix}/{name}": value for name, value in metrics.items()}
+
+
+def evaluate(self: Any, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False) -> dict[str, Any]:
+    """Evaluate the averaged weights (the live ones before training) on the loader ``eval_dest``."""
+    was_training = self.model.training
+    self.model.eval()
+    if self.ema is not None:
+        self.ema.apply_shadow()
+    try:
+        with reestimated_batch_norm(self):
+            logits, labels = predict(self, eval_dest, out_key)
+    finally:
+        if self.ema is not None:
+            self.ema.restore()
+        self.model.train(was_training)
+    eval_dict: dict[str, Any] = classification_metrics(logits, labels, eval_dest)
+    known = (labels >= 0) & (labels < logits.shape[1])
+    matrix = confusion_matrix(labels[known].numpy(), logits[known].argmax(1).numpy(), normalize="true")
+    self.print_fn("confusion matrix:\n" + np.array_str(matrix))
+    if return_logits:
+        eval_dict[eval_dest + "/logits"] = logits.numpy()
+    return eval_dict
+
+
+def evaluate_checkpoint(algorithm: Any, path: str | os.PathLike[str], eval_dest: str) -> dict[str, Any]:
+    """Evaluate the averaged weights saved at ``path``; the live model is the same before and after."""
+    live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
+    ema, algorithm.ema = algorithm.ema, None
+    saved = read_checkpoint(path)["ema_model"]
+    try:
+        algorithm.model.load_state_dict(unwrapped_state(saved, algorithm.model))
+        return algorithm.evaluate(eval_dest)
+    finally:
+        algorithm.model.load_state_dict(live)
+        algorithm.ema = ema
+
+
+def apply() -> None:
+    """Replace ``AlgorithmBase.evaluate`` and ``EvaluationHook``."""
+
+    class EvaluationHook(host_hooks.EvaluationHook):
+        """Evaluates, keeps the best, and reports the best and the last model at the end."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.has_best = False
+
+        def after_train_step(self, algorithm: Any) -> None:
+            if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
+                return
+            eval_dict = algorithm.evaluate("eval")
+            algorithm.log_dict.update(eval_dict)
+            accuracy = eval_dict["eval/top-1-acc"]
+            self.last_acc = accuracy
+            if accuracy > algorithm.best_eval_acc or not self.has_best:
+                algorithm.best_eval_acc, algorithm.best_it, self.has_best = accuracy, algorithm.it, True
+
+        def after_run(self, algorithm: Any) -> None:
+            run_dir = os.path.join(algorithm.save_dir, algorithm.save_name)
+            if not algorithm.distributed or algorithm.rank % algorithm.ngpus_per_node == 0:
+                algorithm.save_model("latest_model.pth", run_dir)
+            if algorithm.distributed:
+                torch.distributed.barrier()
+            results = {
+                "eval/best_acc": algorithm.best_eval_acc,
+                "eval/best_it": algorithm.best_it,
+                "eval/last_acc": getattr(self, "last_acc", algorithm.best_eval_acc),
+            }
+            if "test" in algorithm.loader_dict:
+                best = evaluate_checkpoint(algorithm, os.path.join(run_dir, "model_best.pth"), "test")
+                results["test/best_acc"] = best["test/top-1-acc"]
+                results["test/last_acc"] = algorithm.evaluate("test")["test/top-1-acc"]
+            algorithm.results_dict = results
+
+    replace(AlgorithmBase, "evaluate", evaluate)
+    replace_everywhere(host_hooks.EvaluationHook, EvaluationHook)

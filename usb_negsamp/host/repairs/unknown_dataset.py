@@ -1,0 +1,138 @@
+"""Which data sets there are, and what happens when one cannot be had (V19).
+
+What is wrong: ``core/utils/build.py`` ``get_dataset`` returns None for a name it does not know, among them ``food101``,
+which ships with the host, and lets every error of a failed download through. How it shows: ``'NoneType' object is not
+subscriptable`` somewhere later; thirty lines of urllib. How it is mended: a name is looked up in ``EXTRA_DATASETS``, then
+given to the host; an unknown one, and data that are not there, are one-line errors. ``AFTER_DATASET`` lets us change what
+was loaded. When it may go: when the host has a registry of data sets.
+
+The host's ``lighting.Trainer`` is given its loaders by the user, whatever ``config.dataset`` says; for arguments made by
+its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, as its notebook on custom data needs.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from semilearn.core.utils import build
+
+from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.host.patching import replace_everywhere
+
+DatasetDict = dict[str, Any]
+Loader = Callable[[Any, str, str, int, int, str, bool], DatasetDict]
+
+HOST_DATASETS = (
+    "aclImdb",
+    "ag_news",
+    "amazon_review",
+    "cifar10",
+    "cifar100",
+    "dbpedia",
+    "esc50",
+    "eurosat",
+    "fsdnoisy",
+    "gtzan",
+    "imagenet",
+    "imagenet127",
+    "semi_aves",
+    "semi_aves_out",
+    "semi_inat",
+    "stl10",
+    "superbks",
+    "superbsi",
+    "svhn",
+    "tissuemnist",
+    "urbansound8k",
+    "yahoo_answers",
+    "yelp_review",
+)
+DOWNLOADED = frozenset({"cifar10", "cifar100", "eurosat", "food101", "stl10", "svhn", "tissuemnist"})
+# What torchvision and the host's own data sets say in a plain RuntimeError.
+FAILED_DOWNLOAD = ("not found or corrupted", "Dataset not found", "download", "Failed to setup", "Found 0 files")
+
+
+def food101(
+    args: Any,
+    algorithm: str,
+    dataset: str,
+    num_labels: int,
+    num_classes: int,
+    data_dir: str = "./data",
+    include_lb_to_ulb: bool = True,
+) -> DatasetDict:
+    """The host's own loader of Food-101, which its ``get_dataset`` does not call."""
+    from semilearn.datasets import get_food101
+
+    labeled, unlabeled, evaluation = get_food101(
+        args, algorithm, dataset, num_labels, num_classes, data_dir=data_dir, include_lb_to_ulb=include_lb_to_ulb
+    )
+    return {"train_lb": labeled, "train_ulb": unlabeled, "eval": evaluation, "test": None}
+
+
+EXTRA_DATASETS: dict[str, Loader] = {"food101": food101}
+AFTER_DATASET: list[Callable[[Any, str, DatasetDict], DatasetDict]] = []
+
+
+def known_names() -> list[str]:
+    """Names of the data sets that this host, or ``EXTRA_DATASETS``, can load."""
+    mentioned = set(_text_constants(inspect.unwrap(build.get_dataset).__code__.co_consts))
+    return sorted({*EXTRA_DATASETS, *mentioned.intersection(HOST_DATASETS)})
+
+
+def _text_constants(constants: Any) -> Iterator[str]:
+    for constant in constants:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, (tuple, frozenset)):
+            yield from _text_constants(constant)
+
+
+def _cannot_be_had(error: Exception) -> bool:
+    # URLError, HTTPError, ConnectionError, TimeoutError and FileNotFoundError are all OSErrors.
+    if isinstance(error, OSError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in FAILED_DOWNLOAD)
+
+
+def _not_there(dataset: str, data_dir: str, error: Exception) -> ConfigError:
+    folder = os.path.join(os.path.abspath(data_dir), dataset.lower())
+    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    download = "the download failed" if dataset in DOWNLOADED else "the host does not download it"
+    return ConfigError(f"data set {dataset!r} is not complete in {folder} and {download} ({reason})")
+
+
+def apply() -> None:
+    """Replace ``get_dataset``."""
+    original = build.get_dataset
+
+    @functools.wraps(original)
+    def get_dataset(
+        args: Any,
+        algorithm: str,
+        dataset: str,
+        num_labels: int,
+        num_classes: int,
+        data_dir: str = "./data",
+        include_lb_to_ulb: bool = True,
+    ) -> DatasetDict | None:
+        load = EXTRA_DATASETS.get(dataset, original)
+        try:
+            loaded = load(args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb)
+        except (OSError, RuntimeError) as error:
+            if not _cannot_be_had(error):
+                raise
+            raise _not_there(dataset, data_dir, error) from error
+        if loaded is None:
+            if getattr(args, "own_loaders", False):
+                return None
+            raise unknown("dataset", dataset, known_names())
+        for change in AFTER_DATASET:
+            loaded = change(args, algorithm, loaded)
+        return loaded
+
+    replace_everywhere(original, get_dataset)

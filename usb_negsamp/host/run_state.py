@@ -1,0 +1,67 @@
+"""What decides the rest of a run, beside the host's own checkpoint entries: random generators and hooks' state."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_SCALARS = (bool, int, float, str, type(None))
+
+
+def _is_state(value: Any) -> bool:
+    """Tensors, arrays, numbers, and lists or dictionaries of numbers: what a hook carries from step to step."""
+    if isinstance(value, (Tensor, np.ndarray, np.generic, *_SCALARS)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return all(isinstance(item, _SCALARS) for item in value)
+    return isinstance(value, dict) and all(isinstance(item, _SCALARS) for item in value.values())
+
+
+def run_state(algorithm: Any) -> dict[str, Any]:
+    """The random generators' states and every hook's plain attributes, as plain tensors and numbers.
+
+    A hook whose attributes are the run's settings and nothing else says so with ``settings_only = True``.
+    """
+    python_version, python_words, python_gauss = random.getstate()
+    numpy_state = np.random.get_state(legacy=False)
+    state: dict[str, Any] = {
+        "torch_rng": torch.get_rng_state(),
+        "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_available() and torch.cuda.is_initialized() else None,
+        "python_rng": [python_version, list(python_words), python_gauss],
+        "numpy_rng": [numpy_state["state"]["key"].astype(np.int64), numpy_state["state"]["pos"],
+                      numpy_state["has_gauss"], numpy_state["gauss"]],
+        "hooks": {},
+    }
+    for name, hook in algorithm.hooks_dict.items():
+        if getattr(hook, "settings_only", False):
+            continue
+        attributes = {key: value for key, value in vars(hook).items() if key not in ("name", "priority")}
+        state["hooks"][name] = {
+            key: value.detach().cpu() if isinstance(value, Tensor) else value
+            for key, value in attributes.items()
+            if _is_state(value)
+        }
+    return state
+
+
+def restore_run_state(algorithm: Any, state: dict[str, Any]) -> None:
+    """Put the random generators and the hooks back as :func:`run_state` found them."""
+    device = next(algorithm.model.parameters()).device
+    torch.set_rng_state(state["torch_rng"])
+    if state["cuda_rng"] is not None and device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda_rng"])
+    version, words, gauss = state["python_rng"]
+    random.setstate((version, tuple(words), gauss))
+    key, position, has_gauss, cached = state["numpy_rng"]
+    np.random.set_state(("MT19937", np.asarray(key).astype(np.uint32), position, has_gauss, cached))
+    for name, attributes in state["hooks"].items():
+        hook = algorithm.hooks_dict.get(name)
+        for attribute, value in attributes.items() if hook is not None else ():
+            live = getattr(hook, attribute, None)
+            if isinstance(value, Tensor):
+                value = value.numpy() if isinstance(live, np.ndarray) else value.to(device)
+            setattr(hook, attribute, value)

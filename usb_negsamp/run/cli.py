@@ -1,0 +1,108 @@
+"""The command ``usb-negsamp``. Loads neither torch nor semilearn before a subcommand needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from usb_negsamp import __version__
+from usb_negsamp.errors import ConfigError, unknown
+
+USAGE = """\
+usage: usb-negsamp COMMAND ...
+
+  train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
+  list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys
+  doctor                             what is installed, what loads, and whether training can work here
+
+`usb-negsamp COMMAND --help` says more. Several processes: torchrun --nproc_per_node N -m usb_negsamp train ...
+"""
+
+TRAIN_USAGE = """\
+usage: usb-negsamp train --c FILE [--key value | --key=value | --flag] ...
+
+Trains what FILE (YAML) describes, into save_dir/save_name. Every key of the file can be given on the command line,
+which beats the file; the file beats the defaults. `usb-negsamp list keys` shows all keys.
+
+  --c FILE          the configuration, e.g. config/vat_ns3l_digits.yaml
+  --device NAME     auto (default), cpu or cuda
+  --resume          go on from the run's own latest_model.pth; with --load_path X, from X
+  --overwrite       replace the run that is in save_dir/save_name: only files that runs write are removed
+  --save_name NAME  the run's folder in save_dir
+
+Ctrl-C or SIGTERM ends the run after the present step, with a checkpoint saved. Exit code: 0 finished, 2 the request
+cannot be carried out (one line says why), 128 + signal when interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv`` (the program's own if None) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words:
+        print(USAGE, file=sys.stderr, end="")
+        return 2
+    command, *rest = words
+    if command in ("-h", "--help", "help"):
+        print(USAGE, end="")
+        return 0
+    if command in ("-V", "--version"):
+        print(__version__)
+        return 0
+    try:
+        if command not in COMMANDS:
+            raise unknown("command", command, COMMANDS)
+        return COMMANDS[command](rest)
+    except ConfigError as error:
+        _complain(f"usb-negsamp: error: {' '.join(str(error).split())}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has left (`| head`); Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _complain(line: str) -> None:
+    if os.environ.get("RANK", "0") == "0":
+        print(line, file=sys.stderr)
+
+
+def _wants_help(words: Sequence[str]) -> bool:
+    return any(word in ("-h", "--help") for word in words)
+
+
+def _train(words: Sequence[str]) -> int:
+    if _wants_help(words):
+        print(TRAIN_USAGE, end="")
+        return 0
+    from usb_negsamp.run.train import StoppedBeforeTraining, train
+
+    try:
+        return train(words)
+    except StoppedBeforeTraining as stopped:
+        return 128 + stopped.signum
+
+
+def _list(words: Sequence[str]) -> int:
+    from usb_negsamp.run.listing import KINDS, list_names
+
+    if _wants_help(words):
+        print(f"usage: usb-negsamp list [{' | '.join(KINDS)}] [--algorithm NAME] [--markdown]")
+        return 0
+    return list_names(words)
+
+
+def _doctor(words: Sequence[str]) -> int:
+    if _wants_help(words):
+        print("usage: usb-negsamp doctor\n\nPrints what is installed and what loads; exit code 1 if nothing can train.")
+        return 0
+    if words:
+        raise ConfigError(f"doctor takes no arguments, got {words[0]!r}")
+    from usb_negsamp.run.doctor import doctor
+
+    return doctor()
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train, "list": _list, "doctor": _doctor}

@@ -1,0 +1,55 @@
+"""Splitting the command line of ``train`` into a configuration file and ``key: text`` pairs. Knows no key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from usb_negsamp.errors import ConfigError
+
+CONFIG_FLAGS = ("c", "config")
+_NUMBER = re.compile(r"^-\.?[0-9]")
+
+
+@dataclass
+class Request:
+    """What a command line asks for. A value of ``None`` is a flag without a value."""
+
+    config_file: str | None = None
+    given: dict[str, str | None] = field(default_factory=dict)
+
+
+def parse(argv: Sequence[str]) -> Request:
+    """Read ``--c FILE --key value --key=value --flag``; dashes and underscores in a key are the same.
+
+    Raises:
+        ConfigError: a word that belongs to no key.
+
+    >>> parse(["--c", "a.yaml", "--num-labels=40", "--overwrite", "--ulb_imb_ratio", "-100"])
+    Request(config_file='a.yaml', given={'num_labels': '40', 'overwrite': None, 'ulb_imb_ratio': '-100'})
+    """
+    request = Request()
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        if word == "-c":
+            word = "--c"
+        if not word.startswith("--") or word == "--":
+            raise ConfigError(f"unexpected {word!r} on the command line; expected --key value")
+        key, equals, value = word[2:].partition("=")
+        text: str | None = value if equals else None
+        if not equals and words and not _is_flag(words[0]):
+            text = words.pop(0)
+        key = key.replace("-", "_")
+        if key in CONFIG_FLAGS:
+            if not text:
+                raise ConfigError("--c needs a file, e.g. --c config/vat_ns3l_digits.yaml")
+            request.config_file = text
+        else:
+            request.given[key] = text
+    return request
+
+
+def _is_flag(word: str) -> bool:
+    return word.startswith("-") and len(word) > 1 and not _NUMBER.match(word)

@@ -1,0 +1,48 @@
+"""What a person sees while a run goes on: lines, and a bar that lines do not tear."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, TextIO
+
+
+class Console:
+    """Lines and a bar on standard error; silent in every process but the first."""
+
+    def __init__(self, active: bool = True, stream: TextIO | None = None) -> None:
+        """Write to ``stream`` (standard error if None), or nowhere unless ``active``."""
+        self.active = active
+        self.stream = stream if stream is not None else sys.stderr
+        self.is_terminal = active and self.stream.isatty()
+
+    def line(self, text: str) -> None:
+        """Show one line, above the bar if there is one."""
+        if not self.active:
+            return
+        if self.is_terminal:
+            from tqdm import tqdm
+
+            tqdm.write(text, file=self.stream)
+        else:
+            print(text, file=self.stream, flush=True)
+
+    def bar(self, total: int, done: int) -> Any:
+        """Return a progress bar over ``total`` iterations of which ``done`` are done, or None where none can be."""
+        if not self.is_terminal:
+            return None
+        from tqdm import tqdm
+
+        return tqdm(total=total, initial=done, file=self.stream, unit="it", dynamic_ncols=True, smoothing=0.1)
+
+
+class ConsoleHandler(logging.Handler):
+    """Shows warnings of a run's log as lines."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show the message alone; time and level are in log.txt."""
+        self.console.line(record.getMessage())

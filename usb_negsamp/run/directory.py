@@ -1,0 +1,110 @@
+"""The folder of a run, save_dir/save_name: what may be there before, and what may be removed.
+
+A run directory is never deleted. Only the files named here, which runs write, are removed, and only by --overwrite.
+"""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from usb_negsamp.errors import ConfigError
+
+LATEST = "latest_model.pth"
+BEST = "model_best.pth"
+MANIFEST = "manifest.json"
+RESULTS = "results.csv"
+METRICS = "metrics.jsonl"
+CURVE = "curve.png"
+LOG = "log.txt"
+TENSORBOARD = "tensorboard"
+
+RUN_FILES = (
+    LATEST,
+    BEST,
+    MANIFEST,
+    RESULTS,
+    METRICS,
+    CURVE,
+    LOG,
+    f"{TENSORBOARD}/events.out.tfevents.*",
+    "split/*.npy",
+    "split/*.npz",
+    "split/*.json",
+)
+
+
+def run_directory(args: Namespace) -> Path:
+    """Return save_dir/save_name."""
+    return Path(args.save_dir) / args.save_name
+
+
+def run_files(directory: Path) -> list[Path]:
+    """Return the files in ``directory`` that runs write."""
+    return sorted(path for pattern in RUN_FILES for path in directory.glob(pattern) if path.is_file())
+
+
+def check_directory(args: Namespace) -> Path | None:
+    """Return the checkpoint to resume from, if any, and touch nothing.
+
+    Raises:
+        ConfigError: the directory holds a run and neither --resume nor --overwrite was given, there is nothing to
+            resume, or the directory cannot be made.
+    """
+    directory = run_directory(args)
+    if not str(args.save_name).strip() or directory.name in ("", ".", ".."):
+        raise ConfigError(f"save_name must be the name of a folder, got {args.save_name!r}")
+    _check_place(directory)
+    if args.resume and args.overwrite:
+        raise ConfigError("--resume goes on with a run and --overwrite starts it anew: give one of them")
+    if args.load_path and not args.resume:
+        raise ConfigError("--load_path is read only together with --resume")
+    if args.resume:
+        return _checkpoint(args, directory)
+    if run_files(directory) and not args.overwrite:
+        raise ConfigError(
+            f"{directory} already holds a run; give --resume to go on with it, --overwrite to replace it, "
+            "or another --save_name"
+        )
+    return None
+
+
+def prepare_directory(directory: Path, overwrite: bool) -> None:
+    """Make the directory; with ``overwrite`` remove the files that runs write, and nothing else."""
+    if overwrite:
+        for path in run_files(directory):
+            path.unlink()
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write ``text`` beside ``path`` and rename it, so that a reader finds the old file or the new one, whole."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _checkpoint(args: Namespace, directory: Path) -> Path:
+    if not args.load_path:
+        latest = directory / LATEST
+        if not latest.is_file():
+            raise ConfigError(f"nothing to resume: {latest} does not exist")
+        return latest
+    path = Path(args.load_path)
+    if not path.is_file():
+        raise ConfigError(f"load_path {path} does not exist")
+    return path
+
+
+def _check_place(directory: Path) -> None:
+    existing = directory
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise ConfigError(f"{directory} cannot be the run's folder: {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ConfigError(f"{directory} cannot be the run's folder: {existing} is not writable")

@@ -1,0 +1,74 @@
+"""One process or several: what ``torchrun`` says, and the process group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from usb_negsamp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Process:
+    """Which process of how many this is."""
+
+    rank: int = 0
+    local_rank: int = 0
+    world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process prints and writes."""
+        return self.rank == 0
+
+    @property
+    def distributed(self) -> bool:
+        """Whether there are others."""
+        return self.world_size > 1
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Process:
+    """Return the process that ``torchrun`` describes in RANK, LOCAL_RANK and WORLD_SIZE; without them, the only one.
+
+    >>> from_environment({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"})
+    Process(rank=1, local_rank=1, world_size=2)
+    >>> from_environment({})
+    Process(rank=0, local_rank=0, world_size=1)
+    """
+    environment = os.environ if environment is None else environment
+    try:
+        numbers = [int(environment.get(name) or default) for name, default in _VARIABLES]
+    except ValueError as error:
+        raise ConfigError(f"RANK, LOCAL_RANK and WORLD_SIZE must be whole numbers ({error})") from error
+    return Process(*numbers)
+
+
+_VARIABLES = (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
+
+
+@contextmanager
+def joined(process: Process, device_type: str) -> Iterator[None]:
+    """Be a member of the process group for the length of the block; nothing for a single process."""
+    if not process.distributed:
+        yield
+        return
+    import torch.distributed
+
+    backend = "nccl" if device_type == "cuda" else "gloo"
+    torch.distributed.init_process_group(
+        backend, init_method="env://", rank=process.rank, world_size=process.world_size
+    )
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def wait_for_all(process: Process) -> None:
+    """Return when every process has come here."""
+    if process.distributed:
+        import torch.distributed
+
+        torch.distributed.barrier()

@@ -1,0 +1,47 @@
+"""The few lines that a finished run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.run.directory import BEST, CURVE, LATEST, MANIFEST, METRICS, RESULTS
+from usb_negsamp.run.progress import clock
+
+
+def summary(results: Mapping[str, Any], manifest: Mapping[str, Any], directory: Path, seconds: float) -> str:
+    """Return the summary: the accuracies, and where everything is.
+
+    Args:
+        results: the algorithm's ``results_dict``.
+        manifest: the content of the run's manifest.
+        directory: the run's folder.
+        seconds: wall-clock time over all sessions.
+    """
+    config = manifest["config"]
+    lines = [
+        f"{config['algorithm']} on {config['dataset']}, {config['num_labels']} labels, seed {config['seed']}: "
+        f"{manifest['iterations_done']} iterations in {clock(seconds)} on {manifest['device']}"
+    ]
+    best_it = results.get("eval/best_it")
+    at_best = "" if best_it is None else f", iteration {best_it + 1}"
+    if "test/best_acc" in results:
+        lines.append(
+            f"  test accuracy   {_percent(results['test/best_acc'])} (at the best validation{at_best}), "
+            f"{_percent(results.get('test/last_acc'))} (last)"
+        )
+        lines.append(f"  validation      {_percent(results.get('eval/best_acc'))} (best)")
+    else:
+        lines.append(
+            f"  test accuracy   {_percent(results.get('eval/last_acc'))} (last), "
+            f"{_percent(results.get('eval/best_acc'))} (best on the test images themselves{at_best})"
+        )
+    files = {"curve": CURVE, "results": RESULTS, "manifest": MANIFEST, "metrics": METRICS}
+    files.update({"latest model": LATEST, "best model": BEST})
+    lines += [f"  {name:<15} {directory / file}" for name, file in files.items() if (directory / file).exists()]
+    return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.2f}%"

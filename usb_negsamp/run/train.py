@@ -1,0 +1,257 @@
+"""``usb-negsamp train``: the stages of the host's own launcher, with a run that can be stopped, resumed and cited."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run import config as configuration
+from usb_negsamp.run.console import Console
+from usb_negsamp.run.directory import (
+    CURVE,
+    LATEST,
+    MANIFEST,
+    METRICS,
+    RESULTS,
+    TENSORBOARD,
+    check_directory,
+    prepare_directory,
+    run_directory,
+)
+from usb_negsamp.run.processes import Process, from_environment, joined, wait_for_all
+
+
+def train(argv: Sequence[str]) -> int:
+    """Train as the command line asks; return the exit code.
+
+    Returns:
+        0 when finished; 128 + the signal's number when SIGINT or SIGTERM ended it, with a checkpoint saved.
+
+    Raises:
+        ConfigError: the request cannot be carried out.
+    """
+    process = from_environment()
+    sources = configuration.read_sources(argv)
+
+    import usb_negsamp
+
+    usb_negsamp.register()
+    resolved = configuration.resolve(sources)
+    args = resolved.args
+
+    from usb_negsamp.host import device as host_device
+    from usb_negsamp.run.checks import check
+    from usb_negsamp.run.determinism import determinism
+    from usb_negsamp.run.interruption import watching
+    from usb_negsamp.run.run_log import run_log
+
+    check(args, process, resolved.given)
+    checkpoint = check_directory(args)
+    console = Console(active=process.is_main)
+    for note in resolved.notes:
+        console.line(f"usb-negsamp: {note}")
+    device = host_device.select(args.device)
+    _describe_process(args, process, device.type)
+    with ExitStack() as stack:
+        flag = stack.enter_context(watching())
+        stack.enter_context(joined(process, device.type))
+        stack.enter_context(determinism(args.deterministic, device.type))
+        log = stack.enter_context(run_log(console))
+        run = _Run(resolved.mapping, argv, args, process, console, log, flag, checkpoint)
+        return run.execute()
+
+
+def _describe_process(args: Any, process: Process, device_type: str) -> None:
+    """Set what the host's code reads about processes and GPUs, and this process's share of the batch."""
+    args.distributed = args.multiprocessing_distributed = process.distributed
+    args.world_size, args.rank = process.world_size, process.rank
+    args.dist_backend = "nccl" if device_type == "cuda" else "gloo"
+    args.batch_size //= process.world_size
+    if device_type == "cpu":
+        args.gpu = None
+        return
+    import torch
+
+    args.gpu = process.local_rank if process.distributed or args.gpu is None else args.gpu
+    torch.cuda.set_device(args.gpu)
+
+
+class _Run:
+    """One session of one run, from the build to the summary."""
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        argv: Sequence[str],
+        args: Any,
+        process: Process,
+        console: Console,
+        log: Any,
+        flag: Any,
+        checkpoint: Path | None,
+    ) -> None:
+        from usb_negsamp.run.tensorboard import TensorBoardLog
+
+        self.config, self.argv, self.args = config, argv, args
+        self.process, self.console, self.log, self.flag = process, console, log, flag
+        self.checkpoint = checkpoint
+        self.directory = run_directory(args)
+        self.tensorboard = TensorBoardLog()
+        self.iterations_done = 0
+
+    def execute(self) -> int:
+        from usb_negsamp.host import build
+        from usb_negsamp.run.determinism import seed_everything
+
+        seed_everything(self.args.seed)
+        algorithm = build.build_algorithm(self.args, self.log.logger, self.tensorboard)
+        self._leave_if_asked()
+        self._resume(algorithm)
+        self._open(algorithm)
+        with self._recorded(algorithm):
+            self._stages(algorithm)
+        return self.exit_code
+
+    def _resume(self, algorithm: Any) -> None:
+        """Load the checkpoint before anything in the directory is touched, so that a wrong one changes nothing."""
+        if self.checkpoint is None:
+            return
+        from usb_negsamp.host import checkpoint
+        from usb_negsamp.run.manifest import read_manifest
+
+        checkpoint.resume(algorithm, str(self.checkpoint))
+        finished = read_manifest(self.directory / MANIFEST).get("exit_reason") == "finished"
+        if finished and algorithm.it >= algorithm.num_train_iter:
+            raise ConfigError(
+                f"nothing to resume: the run in {self.directory} has finished all {algorithm.num_train_iter} iterations"
+            )
+
+    def _open(self, algorithm: Any) -> None:
+        from usb_negsamp.run.manifest import Manifest
+        from usb_negsamp.run.versions import device_name
+
+        device = next(algorithm.model.parameters()).device
+        self.iterations_done = algorithm.it
+        self.console.line(
+            f"usb-negsamp: {self.config['algorithm']} on {self.config['dataset']}, {self.config['num_train_iter']} "
+            f"iterations on {device_name(device)}, into {self.directory}"
+            + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
+        )
+        if self.process.is_main:
+            prepare_directory(self.directory, self.args.overwrite)
+            self.log.open(self.directory)
+            if self.args.use_tensorboard:
+                self.tensorboard.open(self.directory / TENSORBOARD, algorithm.it)
+            self.manifest = Manifest(
+                self.directory / MANIFEST,
+                config=self.config,
+                argv=self.argv,
+                args=self.args,
+                device=device,
+                world_size=self.process.world_size,
+                resumed_from=self.checkpoint,
+            )
+            self.manifest.write()
+            self.log.logger.info("configuration: %s", self.config)
+        wait_for_all(self.process)
+        self._register_hooks(algorithm)
+
+    def _register_hooks(self, algorithm: Any) -> None:
+        """Add our hooks, after the resume, so that nothing of theirs is taken from a checkpoint."""
+        from usb_negsamp.host.checkpoint import save_now
+        from usb_negsamp.run.interruption import InterruptionHook
+        from usb_negsamp.run.metrics import MetricsHook
+        from usb_negsamp.run.progress import ProgressHook
+
+        self.progress = ProgressHook(self.console)
+        algorithm.register_hook(self.progress, None, "LOWEST")
+        if self.process.is_main:
+            algorithm.register_hook(MetricsHook(self.directory / METRICS), None, "LOWEST")
+        algorithm.register_hook(InterruptionHook(self.flag, self.process, save_now), None, "LOWEST")
+
+    def _stages(self, algorithm: Any) -> None:
+        from usb_negsamp.run.interruption import Interrupted, agreed_signal
+
+        if hasattr(algorithm, "warmup"):
+            self.log.logger.info("warmup stage")
+            algorithm.warmup()
+        algorithm.train()
+        self.iterations_done = algorithm.it
+        for name, value in algorithm.results_dict.items():
+            self.log.logger.info("result - %s : %s", name, value)
+        if hasattr(algorithm, "finetune"):
+            signum = agreed_signal(self.flag, self.process, algorithm)
+            if signum:
+                raise Interrupted(signum, algorithm.it)
+            self.log.logger.info("finetune stage")
+            algorithm.finetune()
+        wait_for_all(self.process)
+
+    @contextmanager
+    def _recorded(self, algorithm: Any) -> Iterator[None]:
+        """Whatever ends the block, the manifest says so."""
+        from usb_negsamp.run.interruption import Interrupted
+
+        try:
+            yield
+        except Interrupted as interrupted:
+            self.exit_code = 128 + interrupted.signum
+            self._end(str(interrupted), interrupted.iterations_done)
+            self.console.line(
+                f"usb-negsamp: {interrupted} after iteration {interrupted.iterations_done}; saved "
+                f"{self.directory / LATEST}, --resume goes on from there"
+            )
+        except BaseException as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            self._end(f"error: {reason}", algorithm.it)
+            raise
+        else:
+            self.exit_code = 0
+            self._end("finished", self.iterations_done)
+            self._report(algorithm.results_dict)
+
+    def _end(self, reason: str, iterations_done: int) -> None:
+        self.progress.close()
+        self.tensorboard.close()
+        if self.process.is_main:
+            self.manifest.end(reason, iterations_done)
+
+    def _report(self, results: dict[str, Any]) -> None:
+        if not self.process.is_main:
+            return
+        from usb_negsamp.run.results import append_row, result_row
+        from usb_negsamp.run.summary import summary
+
+        seconds = self.manifest.total_seconds
+        append_row(self.directory / RESULTS, result_row(results, self.manifest.content, seconds))
+        if self.args.curve:
+            self._draw()
+        print(summary(results, self.manifest.content, self.directory, seconds))
+        sys.stdout.flush()
+
+    def _draw(self) -> None:
+        from usb_negsamp.run.curve import draw_curve
+        from usb_negsamp.run.metrics import read_metrics
+
+        title = f"{self.config['algorithm']} on {self.config['dataset']}, {self.config['num_labels']} labels"
+        try:
+            draw_curve(read_metrics(self.directory / METRICS), self.directory / CURVE, title)
+        except Exception as error:  # a picture must not cost a finished run its results
+            self.console.line(f"usb-negsamp: no curve.png: {type(error).__name__}: {error}")
+
+    def _leave_if_asked(self) -> None:
+        """A signal that came during the build ends the run here: there is nothing to save yet."""
+        if self.flag.signum and not self.process.distributed:
+            raise StoppedBeforeTraining(self.flag.signum)
+
+
+class StoppedBeforeTraining(Exception):
+    """A signal came while the run was being built."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
