@@ -50,14 +50,15 @@ def test_what_the_user_gives_stays() -> None:
     assert semilearn.get_config({**CONFIG, "world_size": 2}).distributed is True
 
 
-def test_host_s_trainer_wants_a_gpu_number(tmp_path: Path) -> None:
+def test_host_s_trainer_wants_a_gpu_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name, value in device._ORIGINALS:
+        monkeypatch.setattr(owner, name, value)
     with undone("lighting_config"), pytest.raises((ValueError, AssertionError, RuntimeError)):
         _trainer(tmp_path)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
 def test_trainer_takes_the_cpu_where_there_is_no_gpu(tmp_path: Path) -> None:
-    device.select("cpu")
     trainer = _trainer(tmp_path)
     assert trainer.algorithm.model.weight.device.type == "cpu"
     assert (tmp_path / "lighting" / "log.txt").exists()

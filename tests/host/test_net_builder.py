@@ -28,7 +28,7 @@ def test_host_hands_out_torchvision_builders_that_it_cannot_call() -> None:
 
 @pytest.mark.parametrize(("name", "from_name"), [("wrn_28_3", False), ("utils", False), ("resnet19", True)])
 def test_unknown_name_is_a_one_line_error(name: str, from_name: bool) -> None:
-    with pytest.raises(ConfigError, match="unknown .*'") as caught:
+    with pytest.raises(ConfigError, match=r"unknown .*'") as caught:
         build.get_net_builder(name, from_name)
     assert "\n" not in str(caught.value)
 

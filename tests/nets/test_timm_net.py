@@ -21,6 +21,11 @@ def test_an_unknown_model_names_the_nearest(name: str) -> None:
         find_builder(name)
 
 
+def test_a_timm_encoder_that_does_not_classify_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no features for a classifier"):
+        timm_builder("mobilenetv5_300m_enc")
+
+
 def test_builders_travel_to_other_processes() -> None:
     for builder in (timm_builder("resnet10t"), torchvision_builder("resnet18")):
         assert pickle.loads(pickle.dumps(builder)).args == builder.args  # type: ignore[attr-defined]

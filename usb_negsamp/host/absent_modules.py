@@ -1,12 +1,12 @@
 """Packages that the host imports and vision work does not need may be absent, broken or slow (V2, V3, V15, V28).
 
 What is wrong: ``core/hooks/aim.py``, ``core/hooks/wandb.py`` and ``datasets/audio_datasets/datasetbase.py`` import aim,
-wandb and torchaudio whether or not they are used; ``nets/vit/vit.py`` imports ``timm.models.layers`` (deprecated) and, on
-the host's main branch, ``timm.models.layers.helpers`` (gone since timm 0.9); ``datasets/cv_datasets/medmnist.py`` creates
-``~/.medmnist``. How it shows: ``import semilearn`` fails, e.g. where torchaudio was built for another torch, takes two
-seconds longer than it need, warns, and writes into the home directory. How it is mended: while one of these host modules
-is executed, and only then, a stand-in takes the place of the package; it loads the package at the first use of it. When
-it may go: when the host imports them where they are used.
+wandb and torchaudio whether or not they are used; ``nets/vit/vit.py`` imports ``timm.models.layers`` (deprecated) and,
+on the host's main branch, ``timm.models.layers.helpers`` (gone since timm 0.9); ``datasets/cv_datasets/medmnist.py``
+creates ``~/.medmnist``. How it shows: ``import semilearn`` fails, e.g. where torchaudio was built for another torch,
+takes two seconds longer than it need, warns, and writes into the home directory. How it is mended: while one of these
+host modules is executed, and only then, a stand-in takes the place of the package; it loads the package at the first
+use of it. When it may go: when the host imports them where they are used.
 
 The window is that narrow because transformers asks ``importlib.util.find_spec`` which packages there are and keeps the
 answer: it must never see a stand-in for a package that is absent.

@@ -58,10 +58,12 @@ def timm_builder(name: str) -> Callable[..., TimmNet]:
     ``img_size`` is passed on where the model takes one (transformers) and has no effect where images of any size do.
 
     Raises:
-        ConfigError: timm has no such model; the message names the nearest one.
+        ConfigError: timm has no such model (the message names the nearest one), or it does not classify.
     """
     if not timm.is_model(name):
         raise unknown("timm model", name, timm.list_models())
+    if name.partition(".")[0].endswith("_enc"):
+        raise ConfigError(f"timm model {name} is an encoder of image tokens, it has no features for a classifier")
     return functools.partial(build_timm_net, name)
 
 

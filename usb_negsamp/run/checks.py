@@ -105,7 +105,7 @@ def _check_names(args: Namespace) -> None:
     for key in OWN_ARGUMENTS:
         value = getattr(args, key.name)
         if key.choices and value not in key.choices:
-            raise unknown(key.name, value, key.choices)
+            raise ConfigError(f"{key.name} must be one of {', '.join(key.choices)}, got {value!r}")
     if args.optim not in choices.optimizers():
         raise unknown("optimizer", args.optim, choices.optimizers())
     if args.train_sampler not in choices.samplers():

@@ -40,9 +40,8 @@ def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> Non
     if lowest >= 0:
         upper.set_ylim(bottom=0)
     iterations, values = _series(records, "eval/top-1-acc")
-    lower.plot(
-        iterations, [100 * value for value in values], color="black", marker=".", linewidth=1.2, label="evaluation"
-    )
+    percents = [100 * value for value in values]
+    lower.plot(iterations, percents, color="black", marker=".", linewidth=1.2, label="evaluation")
     if iterations:
         best = max(range(len(values)), key=values.__getitem__)
         lower.annotate(
@@ -50,7 +49,8 @@ def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> Non
             (iterations[best], percents[best]),
             xytext=(0, -14),
             textcoords="offset points",
-            ha="center",
+            # Towards the middle, so that the text stays inside the axes.
+            ha="right" if 2 * iterations[best] > records[-1]["it"] else "left",
         )
     lower.set_ylabel("evaluation accuracy (%)")
     lower.set_xlabel("iteration")

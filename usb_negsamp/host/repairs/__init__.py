@@ -32,6 +32,14 @@ ORDER: tuple[str, ...] = (
     "epass_argument",
     "lighting_config",
     "logger_handlers",
+    "registry_errors",
+    "hook_priority",
+    "softmatch_hook",
+    "warm_up_zero",
+    "mean_teacher",
+    "medmnist_root",
+    "end_of_epoch",
+    "sequencematch_features",
 )
 
 

@@ -4,8 +4,8 @@ What is wrong: ``core/utils/misc.py`` ``Bn_Controller`` clones and puts back the
 norms only, and asserts that it has nothing to put back. How it shows: 1d and 3d batch norms learn from the unlabeled
 passes; 75 copies a pass; after an exception between freeze and unfreeze, AssertionError in every step that follows. How
 it is mended: a frozen batch norm in training mode uses the batch's statistics and does not see its buffers
-(``track_running_stats`` off), which gives the same outputs; what an exception left frozen is thawed where the next batch
-is taken. When it may go: when the host does the same.
+(``track_running_stats`` off), which gives the same outputs; what an exception left frozen is thawed where the next
+batch is taken. When it may go: when the host does the same.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What is wrong: ``datasets/cv_datasets/datasetbase.py`` refuses unlabeled data without a strong transform for exactly the
 algorithms that need none, and takes them for those that do; the host's main branch has a ``medium_transform`` before
-``strong_transform``, and calls it without one itself (Food-101). How it shows: AssertionError for vat; ``'NoneType'`` or
-``'bool' object is not callable`` in a loader's worker. How it is mended: the check is turned round; the order of the
+``strong_transform``, and calls it without one itself (Food-101). How it shows: AssertionError for vat; ``'NoneType'``
+or ``'bool' object is not callable`` in a loader's worker. How it is mended: the check is turned round; the order of the
 positional arguments is told from their types. When it may go: when the host checks what it uses.
 """
 

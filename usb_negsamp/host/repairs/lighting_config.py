@@ -2,9 +2,9 @@
 
 What is wrong: ``lighting/config.py`` gives arguments without ``distributed``, and on the main branch calls ``use_amp``
 what the algorithms read as ``amp``; ``lighting/trainer.py`` selects GPU number None and never moves the averaged
-network. How it shows: AttributeError in ``get_algorithm``, ValueError in ``Trainer``. How it is mended: the arguments are
-completed, each name of the mixed-precision switch sets the other; the trainer takes the first GPU where none is named,
-and the CPU where there is none. When it may go: when the host's notebooks run as they are.
+network. How it shows: AttributeError in ``get_algorithm``, ValueError in ``Trainer``. How it is mended: the arguments
+are completed, each name of the mixed-precision switch sets the other; the trainer takes the first GPU where none is
+named, and the CPU where there is none. When it may go: when the host's notebooks run as they are.
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ def apply() -> None:
     @functools.wraps(Trainer.__init__)
     def __init__(self: Any, config: Any, algorithm: Any, verbose: int = 0) -> None:
         self.config, self.algorithm, self.verbose = config, algorithm, verbose
-        if device.selected().type == "cuda" and config.gpu is None:
+        if device.selected().type == "cpu":
+            # A notebook need not have selected anything, and the methods that follow say .cuda() too.
+            device.select("cpu")
+        elif config.gpu is None:
             config.gpu = algorithm.gpu = algorithm.args.gpu = 0
-        if config.gpu is not None:
-            torch.cuda.set_device(config.gpu)
+        torch.cuda.set_device(config.gpu)
         algorithm.model = algorithm.model.cuda(config.gpu)
         algorithm.ema_model = algorithm.ema_model.cuda(config.gpu)
         self.save_path = os.path.join(config.save_dir, config.save_name)

@@ -1,9 +1,9 @@
 """A log file in which every line stands once (V29).
 
-What is wrong: ``core/utils/build.py`` ``get_logger`` adds a file handler at every call (the AimHook calls it again), and
-relies on the level of the root logger. How it shows: each line twice or more, lines of one run in the log of an earlier
-one of the same name, no lines at all where the root logger was set up by somebody else. How it is mended: a logger has
-one file, that of the last call, and its own level. When it may go: when the host looks before it adds.
+What is wrong: ``core/utils/build.py`` ``get_logger`` adds a file handler at every call (the AimHook calls it again),
+and relies on the level of the root logger. How it shows: each line twice or more, lines of one run in the log of an
+earlier one of the same name, no lines at all where the root logger was set up by somebody else. How it is mended: a
+logger has one file, that of the last call, and its own level. When it may go: when the host looks before it adds.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 What is wrong: ``core/utils/build.py`` ``get_dataset`` returns None for a name it does not know, among them ``food101``,
 which ships with the host, and lets every error of a failed download through. How it shows: ``'NoneType' object is not
-subscriptable`` somewhere later; thirty lines of urllib. How it is mended: a name is looked up in ``EXTRA_DATASETS``, then
-given to the host; an unknown one, and data that are not there, are one-line errors. ``AFTER_DATASET`` lets us change what
-was loaded. When it may go: when the host has a registry of data sets.
+subscriptable`` somewhere later; thirty lines of urllib. How it is mended: a name is looked up in ``EXTRA_DATASETS``,
+then given to the host; an unknown one, and data that are not there, are one-line errors. ``AFTER_DATASET`` lets us
+change what was loaded. When it may go: when the host has a registry of data sets.
 
-The host's ``lighting.Trainer`` is given its loaders by the user, whatever ``config.dataset`` says; for arguments made by
-its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, as its notebook on custom data needs.
+The host's ``lighting.Trainer`` is given its loaders by the user, whatever ``config.dataset`` says; for arguments made
+by its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, as its notebook on custom data needs.
 """
 
 from __future__ import annotations

@@ -41,10 +41,9 @@ def test_threshold_is_strict_also_in_half_precision() -> None:
     probs = torch.tensor([[0.0625, 0.03125, 0.90625]])
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
         assert threshold_negatives(probs.to(dtype), 0.0625).tolist() == [[False, True, False]]
-    # 0.0401 rounded to bfloat16 is 0.0400390625, above 0.04, to which the threshold must not be rounded.
-    assert threshold_negatives(torch.tensor([[0.0401, 0.9599]], dtype=torch.bfloat16), 0.04).tolist() == [
-        [False, False]
-    ]
+    # 0.0401 rounds to 0.0400390625 in bfloat16, which is below it: the threshold must not be rounded as well.
+    probs = torch.tensor([[0.0400390625, 0.9599609375]], dtype=torch.bfloat16)
+    assert threshold_negatives(probs, 0.0401).tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("threshold", [0.1, 0.12, 1.0, float("inf"), float("nan")])

@@ -22,7 +22,7 @@ BUILT: dict[str, dict[str, int]] = {
     "timm:convnext_atto": {"img_size": 32},
     "torchvision:resnet18": {},
     "torchvision:mobilenet_v3_small": {"img_size": 32},
-    "torchvision:densenet121": {},
+    "torchvision:mobilenet_v2": {},
 }
 
 

@@ -1,0 +1,10 @@
+"""One thread a test process: the suite runs two processes side by side, and bit-for-bit tests need a fixed order."""
+
+import os
+
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import torch
+
+torch.set_num_threads(1)

@@ -1,0 +1,77 @@
+"""What the tests of the launcher share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import usb_negsamp
+
+
+@pytest.fixture(scope="session", autouse=True)
+def registered() -> None:
+    """Our algorithms are in the host's registry, as the launcher makes sure of."""
+    usb_negsamp.register()
+
+
+@pytest.fixture
+def work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current directory, and no trace of torchrun."""
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def write_config(work_dir: Path) -> Callable[..., str]:
+    """Write a small, right configuration with some keys changed, and return the file's name."""
+
+    def write(**changes: Any) -> str:
+        content = {
+            "algorithm": "vat_ns3l",
+            "dataset": "digits",
+            "net": "small_cnn",
+            "num_classes": 10,
+            "num_labels": 40,
+            "batch_size": 8,
+            "num_train_iter": 20,
+            "save_dir": "runs",
+            "save_name": "one",
+            "device": "cpu",
+        }
+        content.update(changes)
+        (work_dir / "run.yaml").write_text(yaml.safe_dump(content))
+        return "run.yaml"
+
+    return write
+
+
+class Algorithm:
+    """As much of a host algorithm as a hook reads."""
+
+    def __init__(self, num_train_iter: int = 6, num_log_iter: int = 2, num_eval_iter: int = 3) -> None:
+        self.num_train_iter, self.num_log_iter, self.num_eval_iter = num_train_iter, num_log_iter, num_eval_iter
+        self.it = 0
+        self.log_dict: dict[str, Any] = {}
+
+    def train(self, *hooks: Any, numbers: Callable[[int], dict[str, Any]] = lambda it: {}) -> None:
+        """The host's loop, without a model."""
+        for hook in hooks:
+            hook.before_run(self)
+        while self.it < self.num_train_iter:
+            self.log_dict = numbers(self.it)
+            for hook in hooks:
+                hook.after_train_step(self)
+            self.it += 1
+        for hook in hooks:
+            hook.after_run(self)
+
+
+@pytest.fixture
+def make_algorithm() -> type[Algorithm]:
+    return Algorithm
