@@ -31,3 +31,14 @@ def test_applying_again_changes_nothing():
     before = patching.applied()
     apply_all()
     assert patching.applied() == before
+
+
+def test_taking_back_the_first_of_two_repairs_of_one_attribute_keeps_the_second():
+    owner = types.SimpleNamespace(value=0)
+    with patching.applying("a test's first repair"):
+        patching.replace(owner, "value", 1)
+    with patching.applying("a test's second repair"):
+        patching.replace(owner, "value", 2)
+    with patching.undone("a test's first repair"):
+        assert owner.value == 0
+    assert owner.value == 2

@@ -142,9 +142,7 @@ def test_a_wrong_command_line_is_one_line(
 
 
 @pytest.mark.parametrize(("text", "fragment"), WRONG_FILES, ids=lambda value: repr(value)[:40])
-def test_a_wrong_file_is_one_line(
-    text: str, fragment: str, work_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_file_is_one_line(text: str, fragment: str, work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (work_dir / "run.yaml").write_text(text)
     assert_one_line(["train", "--c", "run.yaml"], fragment, work_dir, capsys)
 
@@ -189,7 +187,7 @@ def test_an_existing_run_is_refused_and_left_as_it_is(
     [
         ({"dataset": "image_folder", "data_dir": "nowhere"}, "nowhere"),
         ({"num_labels": 43}, "43"),
-        ({"num_labels": 4000}, "4000"),
+        ({"num_labels": 4000}, "400 labeled"),
     ],
 )
 def test_data_that_do_not_fit_are_one_line_and_an_overwritten_run_is_still_there(

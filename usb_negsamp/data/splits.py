@@ -1,8 +1,6 @@
 """Which training images are labeled, unlabeled or held out for validation.
 
-A split depends on its options alone. Each class is put in a random order by 64-bit keys drawn from
-``PCG64(SeedSequence([split_seed, class]))``; the raw output of a bit generator is what numpy promises to keep the same
-over versions and platforms, which it does not for ``Generator.permutation``. The global random state is not touched.
+A split depends on its options alone: ``drawing`` puts each class in an order that is the same on every machine.
 
 Labels come from the front of a class's order and validation from its end. So, for one ``split_seed``, the labeled
 images for 250 labels are among those for 4,000, and validation stays the same for all numbers of labels.
@@ -10,12 +8,18 @@ images for 250 labels are among those for 4,000, and validation stays the same f
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
+from usb_negsamp.data.drawing import (
+    ascending,
+    check_targets,
+    class_order,
+    proportional_shares,
+    split_digest,
+    whole_number,
+)
 from usb_negsamp.errors import ConfigError
 
 
@@ -54,18 +58,19 @@ def labeled_split(
             range.
     """
     targets = np.asarray(targets)
+    check_targets(targets)
     options = {
-        "num_labels": num_labels,
-        "num_classes": num_classes,
-        "validation_size": validation_size,
-        "split_seed": split_seed,
+        "num_labels": whole_number("num_labels", num_labels, 1),
+        "num_classes": whole_number("num_classes", num_classes, 2),
+        "validation_size": whole_number("validation_size", validation_size, 0),
+        "split_seed": whole_number("split_seed", split_seed, 0),
     }
-    _check_options(targets, options)
+    _check_range(targets, num_classes)
     sizes = np.bincount(targets[targets >= 0], minlength=num_classes)
     num_known = int(sizes.sum())
     if validation_size >= num_known:
         raise ConfigError(f"validation_size={validation_size} leaves nothing of {num_known} images with a label")
-    validation_sizes = _proportional_shares(validation_size, sizes)
+    validation_sizes = proportional_shares(validation_size, sizes)
     if num_labels == num_known - validation_size:
         labeled_sizes = sizes - validation_sizes
     else:
@@ -74,28 +79,19 @@ def labeled_split(
 
     labeled, validation = [], []
     for label in range(num_classes):
-        members = np.flatnonzero(targets == label)
-        keys = np.random.PCG64(np.random.SeedSequence([split_seed, label])).random_raw(len(members))
-        members = members[np.argsort(keys, kind="stable")]
+        members = class_order(targets, label, split_seed)
         labeled.append(members[: labeled_sizes[label]])
         validation.append(members[len(members) - validation_sizes[label] :])
 
-    arrays = {"labeled": _ascending(labeled), "validation": _ascending(validation)}
+    arrays = {"labeled": ascending(labeled), "validation": ascending(validation)}
     is_rest = np.ones(len(targets), dtype=bool)
     is_rest[arrays["labeled"]] = False
     is_rest[arrays["validation"]] = False
     arrays["unlabeled"] = np.flatnonzero(is_rest).astype(np.int64)
-    return Split(**arrays, digest=_digest(options, arrays))
+    return Split(**arrays, digest=split_digest(options, arrays))
 
 
-def _check_options(targets: np.ndarray, options: dict[str, int]) -> None:
-    if targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
-        raise ConfigError(f"targets must be a vector of integers, got shape {targets.shape} of {targets.dtype}")
-    lowest = {"num_labels": 1, "num_classes": 2, "validation_size": 0, "split_seed": 0}
-    for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest[name]:
-            raise ConfigError(f"{name} must be a whole number of at least {lowest[name]}, got {value!r}")
-    num_classes = options["num_classes"]
+def _check_range(targets: np.ndarray, num_classes: int) -> None:
     if len(targets) and (targets.min() < -1 or targets.max() >= num_classes):
         raise ConfigError(
             f"targets must lie in -1..{num_classes - 1} for num_classes={num_classes}, "
@@ -113,15 +109,6 @@ def _labels_per_class(num_labels: int, num_classes: int) -> int:
     return num_labels // num_classes
 
 
-def _proportional_shares(total: int, sizes: np.ndarray) -> np.ndarray:
-    """Share ``total`` in proportion to ``sizes`` by largest remainders, in whole numbers; ties go to lower classes."""
-    whole = sizes.sum()
-    shares, remainders = np.divmod(total * sizes, whole)
-    missing = total - int(shares.sum())
-    shares[np.argsort(-remainders, kind="stable")[:missing]] += 1
-    return shares
-
-
 def _check_sizes(sizes: np.ndarray, labeled_sizes: np.ndarray, validation_sizes: np.ndarray) -> None:
     short = np.flatnonzero(labeled_sizes + validation_sizes > sizes)
     if len(short) == 0:
@@ -132,16 +119,3 @@ def _check_sizes(sizes: np.ndarray, labeled_sizes: np.ndarray, validation_sizes:
         f"class {label} has {sizes[label]} images, but {labeled_sizes[label]} labeled and "
         f"{validation_sizes[label]} validation images are asked of it{more}; smallest class: {sizes.min()} images"
     )
-
-
-def _ascending(parts: list[np.ndarray]) -> np.ndarray:
-    return np.sort(np.concatenate(parts)).astype(np.int64)
-
-
-def _digest(options: dict[str, int], arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    digest.update(json.dumps({name: int(value) for name, value in options.items()}, sort_keys=True).encode())
-    for name in sorted(arrays):
-        digest.update(f"{name}:{len(arrays[name])}:".encode())
-        digest.update(arrays[name].astype("<i8").tobytes())
-    return digest.hexdigest()

@@ -68,6 +68,7 @@ def replace_everywhere(original: Any, value: Any, package: str = "semilearn") ->
 def undone(*repairs: str) -> Iterator[None]:
     """Give the host back what ``repairs`` replaced, for the length of the block. For tests."""
     records = [record for repair in repairs for record in _applied[repair]]
+    present = [(record, vars(record.owner).get(record.name, record.value)) for record in records]
     for record in reversed(records):
         if record.original is _MISSING:
             delattr(record.owner, record.name)
@@ -76,8 +77,9 @@ def undone(*repairs: str) -> Iterator[None]:
     try:
         yield
     finally:
-        for record in records:
-            setattr(record.owner, record.name, record.value)
+        # The value found on entry, not this repair's own: another repair may have replaced the attribute after it.
+        for record, value in present:
+            setattr(record.owner, record.name, value)
 
 
 def applied() -> list[str]:

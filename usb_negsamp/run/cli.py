@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from usb_negsamp import __version__
@@ -14,6 +15,7 @@ usage: usb-negsamp COMMAND ...
 
   train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
   list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys
+  patch CHECKOUT                     make a checkout of the host load plugins and run on today's packages, and back
   doctor                             what is installed, what loads, and whether training can work here
 
 `usb-negsamp COMMAND --help` says more. Several processes: torchrun --nproc_per_node N -m usb_negsamp train ...
@@ -65,8 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _complain(line: str) -> None:
+    """Print the line once. torchrun ends all processes when the first one leaves, so the others let it speak first."""
     if os.environ.get("RANK", "0") == "0":
-        print(line, file=sys.stderr)
+        print(line, file=sys.stderr, flush=True)
+    else:
+        time.sleep(1.0)
 
 
 def _wants_help(words: Sequence[str]) -> bool:
@@ -105,4 +110,18 @@ def _doctor(words: Sequence[str]) -> int:
     return doctor()
 
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"train": _train, "list": _list, "doctor": _doctor}
+def _patch(words: Sequence[str]) -> int:
+    from usb_negsamp.run import patch
+
+    if _wants_help(words):
+        print(patch.USAGE, end="")
+        return 0
+    return patch.run(words)
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "train": _train,
+    "list": _list,
+    "patch": _patch,
+    "doctor": _doctor,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any, TextIO
 
@@ -14,7 +15,7 @@ class Console:
         """Write to ``stream`` (standard error if None), or nowhere unless ``active``."""
         self.active = active
         self.stream = stream if stream is not None else sys.stderr
-        self.is_terminal = active and self.stream.isatty()
+        self.is_terminal = active and self.stream.isatty() and _has_width(self.stream)
 
     def line(self, text: str) -> None:
         """Show one line, above the bar if there is one."""
@@ -34,6 +35,14 @@ class Console:
         from tqdm import tqdm
 
         return tqdm(total=total, initial=done, file=self.stream, unit="it", dynamic_ncols=True, smoothing=0.1)
+
+
+def _has_width(stream: TextIO) -> bool:
+    """Return False for a terminal of no known width (in some containers and recorders), where tqdm shows nothing."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns > 0
+    except OSError:
+        return True
 
 
 class ConsoleHandler(logging.Handler):

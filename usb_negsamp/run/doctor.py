@@ -8,7 +8,7 @@ import io
 import platform
 
 from usb_negsamp import __version__
-from usb_negsamp.run.versions import distribution_version, host_location
+from usb_negsamp.run.versions import distribution_version, host_location, host_version
 
 NEEDED = {"torch": "torch", "torchvision": "torchvision", "timm": "timm", "numpy": "numpy", "scikit-learn": "sklearn"}
 NEEDED.update({"matplotlib": "matplotlib", "PyYAML": "yaml", "tqdm": "tqdm", "tensorboard": "tensorboard"})
@@ -60,7 +60,7 @@ def _loads(module: str) -> str | None:
 
 def _host() -> list[str]:
     try:
-        _show("semilearn", f"{distribution_version('semilearn') or 'no version (a checkout)'}, {host_location()}")
+        _show("semilearn", f"{host_version() or 'no version (a checkout)'}, {host_location()}")
         import usb_negsamp
 
         names = usb_negsamp.register()

@@ -27,6 +27,7 @@ def versions() -> dict[str, str | None]:
     """Versions of Python, of what a run computes with, and of this package."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     found.update({name: distribution_version(name) for name in DISTRIBUTIONS})
+    found["semilearn"] = host_version()
     # The distribution's number may carry no build tag; torch.__version__ says which CUDA it was built for.
     import torch
 
@@ -53,6 +54,17 @@ def host_location() -> Path:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def host_version() -> str | None:
+    """Return the host's version; None for a checkout on the path that hides the installed one, whose version it is."""
+    try:
+        installed = Path(str(importlib.metadata.distribution("semilearn").locate_file("semilearn")))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if installed.is_dir() and installed.resolve() != host_location().resolve():
+        return None
+    return distribution_version("semilearn")
+
+
 def host_identity() -> dict[str, str | None]:
     """Return the host's version, and the SHA-256 over its Python sources, which tells one checkout from another."""
     folder = host_location()
@@ -60,7 +72,7 @@ def host_identity() -> dict[str, str | None]:
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
-    return {"version": distribution_version("semilearn"), "sources_sha256": digest.hexdigest()}
+    return {"version": host_version(), "sources_sha256": digest.hexdigest()}
 
 
 def device_name(device: Any) -> str:
