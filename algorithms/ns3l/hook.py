@@ -48,6 +48,8 @@ class NS3LHook(Hook):
             algorithm, algorithm.num_eval_iter
         ):
             algorithm.log_dict.update(self.figures(loss, logits, negatives))
+            if "train/total_loss" in algorithm.log_dict:
+                algorithm.log_dict["train/total_loss"] = algorithm.out_dict["loss"].detach()
 
     def weight_at(self, algorithm: Any) -> float:
         """The loss weight of the present iteration."""

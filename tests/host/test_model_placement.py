@@ -77,3 +77,10 @@ def test_conversion_keeps_the_state_and_alone_it_is_the_plain_layer():
     assert isinstance(converted[1], CPUSyncBatchNorm)
     assert torch.equal(converted(x), expected)
     assert converted.state_dict().keys() == net.state_dict().keys()
+
+
+def test_conversion_keeps_the_parameters_that_an_optimizer_holds():
+    net = network()
+    before = {name: id(parameter) for name, parameter in net.named_parameters()}
+    converted = convert_sync_batch_norm(net)
+    assert {name: id(parameter) for name, parameter in converted.named_parameters()} == before

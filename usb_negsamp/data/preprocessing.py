@@ -87,8 +87,8 @@ class GCNZCA:
     def fit(cls, images: np.ndarray) -> GCNZCA:
         """Compute the statistics from (N, H, W, 3) uint8 images.
 
-        The covariance is summed in float64, 2,000 images at a time. For 50,000 images of 32x32 that and the eigenvectors
-        take about half a minute on two cores, and half a gigabyte beside the images.
+        The covariance is summed in float64, 2,000 images at a time. For 50,000 images of 32x32 that and the
+        eigenvectors take about half a minute on two cores, and half a gigabyte beside the images.
 
         Raises:
             ConfigError: fewer than two images, or images larger than 48x48.

@@ -47,13 +47,15 @@ class CPUSyncBatchNorm(_BatchNorm):
 
 
 def convert_sync_batch_norm(module: nn.Module) -> nn.Module:
-    """Return ``module`` with every batch normalization replaced by :class:`CPUSyncBatchNorm`, state kept."""
+    """Return ``module`` with every batch normalization replaced by :class:`CPUSyncBatchNorm`, parameters and buffers kept."""
     converted = module
     if isinstance(module, _BatchNorm) and not isinstance(module, CPUSyncBatchNorm):
         converted = CPUSyncBatchNorm(
             module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
         )
-        converted.load_state_dict(module.state_dict())
+        # The very tensors, not copies: an optimizer holds them already.
+        for name, tensor in (*module._parameters.items(), *module._buffers.items()):
+            setattr(converted, name, tensor)
         converted.training = module.training
     for name, child in module.named_children():
         converted.add_module(name, convert_sync_batch_norm(child))

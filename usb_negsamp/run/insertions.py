@@ -16,7 +16,7 @@ from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
 
-_START = re.compile(r"[ \t]*# >>> usb-negsamp: (\S+) ([0-9a-f]{12})\r?\n")
+_START = re.compile(r"([ \t]*)# >>> usb-negsamp: (\S+) ([0-9a-f]{12})\r?\n")
 _END = "# <<< usb-negsamp: {}"
 
 
@@ -80,7 +80,7 @@ def without_insertions(text: str, name: str) -> str:
                 raise ConfigError(f"{name}, line {number}: the end of lines of ours whose start is gone")
             kept.append(line)
             continue
-        patch, checksum = match.groups()
+        _, patch, checksum = match.groups()
         if _checksum(_until_end(lines, patch)) != checksum:
             raise ConfigError(
                 f"{name}, line {number}: the lines that the patch {patch!r} inserted were changed; undo that first"
@@ -100,7 +100,7 @@ def with_insertions(text: str, name: str, insertions: Iterable[Insertion]) -> st
     """Return a text without insertions with those of the file ``name``.
 
     Raises:
-        ConfigError: a place is not there, or not the only one of its kind; or the result is no Python.
+        ConfigError: a place is not there, or not the only one of its kind, or in the middle of a statement.
     """
     lines = _lines(text)
     before: dict[int, list[str]] = defaultdict(list)
@@ -122,7 +122,8 @@ def with_insertions(text: str, name: str, insertions: Iterable[Insertion]) -> st
     if without_insertions(patched, name) != text:
         raise ConfigError(f"{name} cannot be patched so that it can be reverted")
     try:
-        compile(patched, name, "exec", dont_inherit=True)
+        # A statement in place of each mark: it is no Python where our lines are in the middle of another statement.
+        compile(_START.sub(r"\1pass\n", patched), name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{name} is of a revision that the patches do not fit: patched, it is no Python") from error
     return patched

@@ -1,0 +1,30 @@
+"""Choices that the host does not offer: one small module an option, all applied once, in this order, after the repairs.
+
+An option changes the host only through :mod:`usb_negsamp.host.patching`, and at its default leaves every number of a
+run as the host computes it. Options read their key from the run's arguments, so that they serve a checkout of the host
+with its own launcher as well, where a key that nobody gave is absent.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from usb_negsamp.host import patching
+
+ORDER: tuple[str, ...] = (
+    "optimizer",
+    "schedule",
+    "consistency_ramp",
+    "batch_norm_update",
+    "vat_options",
+)
+
+
+def apply_all() -> None:
+    """Apply every option that has not been applied in this process."""
+    for name in ORDER:
+        if name in patching.applied():
+            continue
+        module = importlib.import_module(f"{__name__}.{name}")
+        with patching.applying(name):
+            module.apply()

@@ -1,0 +1,25 @@
+"""The type of a configuration key that holds several whole numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def whole_numbers(value: Any) -> list[int]:
+    """Return a number, a list of numbers, or a text of numbers between commas as a list.
+
+    Raises:
+        ValueError: something in it is no whole number.
+
+    >>> whole_numbers(130000), whole_numbers("130000, 1.6e5"), whole_numbers([1, 2])
+    ([130000], [130000, 160000], [1, 2])
+    """
+    if isinstance(value, str):
+        value = [part for part in value.strip("[] ").split(",") if part.strip()]
+    numbers = []
+    for part in value if isinstance(value, (list, tuple)) else [value]:
+        number = float(part)
+        if isinstance(part, bool) or number != int(number):
+            raise ValueError(part)
+        numbers.append(int(number))
+    return numbers
