@@ -14,12 +14,12 @@ def whole_numbers(value: Any) -> list[int]:
     >>> whole_numbers(130000), whole_numbers("130000, 1.6e5"), whole_numbers([1, 2])
     ([130000], [130000, 160000], [1, 2])
     """
+    parts = value if isinstance(value, (list, tuple)) else [value]
     if isinstance(value, str):
-        value = [part for part in value.strip("[] ").split(",") if part.strip()]
-    numbers = []
-    for part in value if isinstance(value, (list, tuple)) else [value]:
-        number = float(part)
-        if isinstance(part, bool) or number != int(number):
-            raise ValueError(part)
-        numbers.append(int(number))
-    return numbers
+        parts = [part for part in value.strip("[] ").split(",") if part.strip()]
+    try:
+        if any(isinstance(part, bool) or not float(part).is_integer() for part in parts):
+            raise ValueError
+        return [int(float(part)) for part in parts]
+    except (TypeError, ValueError):
+        raise ValueError(f"expected whole numbers, got {value!r}") from None

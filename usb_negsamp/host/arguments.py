@@ -66,8 +66,10 @@ def sampler_names() -> list[str]:
 
 
 def optimizer_names() -> list[str]:
-    """Names that ``optim`` may have: the two that the host's ``get_optimizer`` compares with."""
-    return ["AdamW", "SGD"]
+    """Names that ``optim`` may have: the two that the host's ``get_optimizer`` compares with, and Adam."""
+    from usb_negsamp.host.options.optimizer import NAMES
+
+    return list(NAMES)
 
 
 def net_names() -> list[str]:

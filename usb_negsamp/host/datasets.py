@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from semilearn.datasets.augmentation import RandAugment
+from semilearn.core.utils import build as host_build
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 from torch.utils.data import Dataset
 
-from usb_negsamp.data import SOURCES, ImageArrays, ImageSource, labeled_split, load_source
-from usb_negsamp.data.transforms import evaluation_transform, strong_transform, weak_transform
+from usb_negsamp.data import HOST_SOURCES, SOURCES, ImageArrays, ImageSource, labeled_split, load_source
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.host.repairs.unknown_dataset import AFTER_DATASET, EXTRA_DATASETS
+from usb_negsamp.host.image_views import image_views
+from usb_negsamp.host.repairs.unknown_dataset import AFTER_DATASET, EXTRA_DATASETS, Loader
 
 
 def image_digest(*parts: ImageArrays | None) -> str:
@@ -71,6 +71,7 @@ def build_source(
     args.split_digest = split.digest
 
     train = source.train
+    views = image_views(args, source)
     labeled = split.labeled
     unlabeled_images, unlabeled_targets = train.images[split.unlabeled], train.targets[split.unlabeled]
     if include_lb_to_ulb:
@@ -82,17 +83,20 @@ def build_source(
     if algorithm == "fullysupervised":
         labeled = np.concatenate([split.labeled, split.unlabeled])
 
-    weak = weak_transform(args.img_size, args.crop_ratio, source.mean, source.std, source.horizontal_flip)
-    strong = strong_transform(
-        args.img_size, args.crop_ratio, source.mean, source.std, source.horizontal_flip, RandAugment(3, 5)
-    )
-    plain = evaluation_transform(source.mean, source.std)
-
-    def part(images: np.ndarray, targets: np.ndarray, transform: Any, is_ulb: bool, strong_view: Any) -> BasicDataset:
-        views = {"transform": transform, "is_ulb": is_ulb, "strong_transform": strong_view}
-        if "medium_transform" in inspect.signature(BasicDataset.__init__).parameters:
-            views["medium_transform"] = None if strong_view is None else strong
-        return BasicDataset(alg=algorithm, data=images, targets=targets, num_classes=num_classes, onehot=False, **views)
+    def part(images: np.ndarray, targets: np.ndarray, transform: Any, is_ulb: bool = False) -> BasicDataset:
+        strong = None if transform is views.plain else views.strong
+        more = {"medium_transform": strong} if _has_medium_view() else {}
+        return BasicDataset(
+            alg=algorithm,
+            data=views.stored(images),
+            targets=targets,
+            num_classes=num_classes,
+            transform=transform,
+            is_ulb=is_ulb,
+            strong_transform=strong,
+            onehot=False,
+            **more,
+        )
 
     validation = source.validation
     if validation is None and len(split.validation):
@@ -100,13 +104,28 @@ def build_source(
     held_out = [p for p in (validation, source.test) if p is not None]
     if not held_out:
         raise ConfigError(f"dataset {dataset!r}: expected test images or validation_size above 0, but there is neither")
-    evaluated = [part(p.images, p.targets, plain, False, None) for p in held_out]
+    evaluated = [part(p.images, p.targets, views.plain) for p in held_out]
     return {
-        "train_lb": part(train.images[labeled], train.targets[labeled], weak, False, strong),
-        "train_ulb": part(unlabeled_images, unlabeled_targets, weak, True, strong),
+        "train_lb": part(train.images[labeled], train.targets[labeled], views.weak),
+        "train_ulb": part(unlabeled_images, unlabeled_targets, views.weak, is_ulb=True),
         "eval": evaluated[0],
         "test": evaluated[1] if len(evaluated) > 1 else None,
     }
+
+
+def _has_medium_view() -> bool:
+    """Whether the host's data set makes medium views (git main's does)."""
+    return "medium_transform" in inspect.signature(BasicDataset.__init__).parameters
+
+
+def host_or_source(host_loader: Loader) -> Loader:
+    """Return a loader that is the host's own unless a key asks for what only our sources offer."""
+
+    def load(args: Any, *names: Any, **options: Any) -> dict[str, Any]:
+        ours = (getattr(args, key, None) for key in ("validation_size", "preprocessing", "augmentation"))
+        return (build_source if any(ours) else host_loader)(args, *names, **options)
+
+    return load
 
 
 class ExtraViews(Dataset):
@@ -152,5 +171,7 @@ def add_requested_views(args: Any, algorithm: str, dataset_dict: dict[str, Any])
 def offer_sources() -> None:
     """Make our sources data sets of the host, and let wrappers have the views they need. Repeating it is harmless."""
     EXTRA_DATASETS.update(dict.fromkeys(SOURCES, build_source))
+    for name in HOST_SOURCES:
+        EXTRA_DATASETS.setdefault(name, host_or_source(inspect.unwrap(host_build.get_dataset)))
     if add_requested_views not in AFTER_DATASET:
         AFTER_DATASET.append(add_requested_views)

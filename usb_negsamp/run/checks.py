@@ -75,6 +75,20 @@ RANGES: dict[str, tuple[_Test, str]] = {
     "bn_batches": _NOT_NEGATIVE,
     "gpu": _NOT_NEGATIVE,
     "ns3l_weight": _NOT_NEGATIVE,
+    "unsup_warm_up": _NOT_NEGATIVE,
+    "lr_decay_factor": _SHARE_ABOVE_0,
+    "lr_decay_iters": (lambda value: len(value) > 0 and min(value) > 0, "iterations, each more than 0"),
+    "num_last_evaluations": _NOT_NEGATIVE,
+    "vat_eps": _NOT_NEGATIVE,
+    "vat_xi": _POSITIVE,
+    "vat_num_iters": _NOT_NEGATIVE,
+    "vat_pseudo_label_weight": _NOT_NEGATIVE,
+    "vat_pseudo_label_cutoff": _SHARE,
+}
+# Choices of keys that an algorithm brings itself; those of our general keys stand with the key.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "vat_direction": ("clean_to_adversarial", "adversarial_to_clean"),
+    "vat_entropy_on": ("clean", "perturbed"),
 }
 
 
@@ -93,6 +107,7 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
             raise ConfigError(f"{key} must be {expected}, got {value}")
     _check_classes(args)
     _check_iterations(args)
+    _check_schedule(args)
     _check_threshold(args, given)
     if args.batch_size % process.world_size:
         raise ConfigError(
@@ -102,10 +117,11 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
 
 
 def _check_names(args: Namespace) -> None:
-    for key in OWN_ARGUMENTS:
-        value = getattr(args, key.name)
-        if key.choices and value not in key.choices:
-            raise ConfigError(f"{key.name} must be one of {', '.join(key.choices)}, got {value!r}")
+    own_choices = {key.name: key.choices for key in OWN_ARGUMENTS if key.choices}
+    for name, names in {**own_choices, **CHOICES}.items():
+        value = getattr(args, name, names[0])
+        if value not in names:
+            raise ConfigError(f"{name} must be one of {', '.join(names)}, got {value!r}")
     if args.optim not in choices.optimizers():
         raise unknown("optimizer", args.optim, choices.optimizers())
     if args.train_sampler not in choices.samplers():
@@ -139,6 +155,11 @@ def _check_iterations(args: Namespace) -> None:
         raise ConfigError(
             f"num_warmup_iter must be at most num_train_iter, got {args.num_warmup_iter} and {args.num_train_iter}"
         )
+
+
+def _check_schedule(args: Namespace) -> None:
+    if args.lr_schedule == "step" and args.lr_decay_iters is None:
+        raise ConfigError("lr_decay_iters must be given for lr_schedule step, e.g. [130000], got none")
 
 
 def _check_threshold(args: Namespace, given: Collection[str]) -> None:

@@ -14,6 +14,8 @@ USAGE = """\
 usage: usb-negsamp COMMAND ...
 
   train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
+  sweep --c FILE --grid KEY=A,B ...  train a grid of runs, some at a time; the same command again goes on
+  report RUN_OR_SWEEP ...            tables of test errors, computed from results.csv
   list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys
   patch CHECKOUT                     make a checkout of the host load plugins and run on today's packages, and back
   doctor                             what is installed, what loads, and whether training can work here
@@ -90,6 +92,24 @@ def _train(words: Sequence[str]) -> int:
         return 128 + stopped.signum
 
 
+def _sweep(words: Sequence[str]) -> int:
+    from usb_negsamp.run import sweep
+
+    if _wants_help(words):
+        print(sweep.USAGE, end="")
+        return 0
+    return sweep.sweep(words)
+
+
+def _report(words: Sequence[str]) -> int:
+    from usb_negsamp.run import report
+
+    if _wants_help(words):
+        print(report.USAGE, end="")
+        return 0
+    return report.report(words)
+
+
 def _list(words: Sequence[str]) -> int:
     from usb_negsamp.run.listing import KINDS, list_names
 
@@ -121,6 +141,8 @@ def _patch(words: Sequence[str]) -> int:
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
+    "sweep": _sweep,
+    "report": _report,
     "list": _list,
     "patch": _patch,
     "doctor": _doctor,

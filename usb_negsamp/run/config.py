@@ -1,4 +1,4 @@
-"""What a run is asked to do: defaults, then the YAML file, then the command line, each overriding the one before."""
+"""What a run is asked to do: defaults, a preset, the YAML file, the command line, each overriding the one before."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from usb_negsamp.run.keys import (
     OWN_ARGUMENTS,
     RUN_STATE_KEYS,
 )
+from usb_negsamp.run.presets import fill
 from usb_negsamp.run.values import convert
 from usb_negsamp.run.yaml_file import read_yaml
 
@@ -97,6 +98,7 @@ def resolve(sources: Sources) -> Resolved:
             raise _unknown_key(key, COMMAND_LINE, definitions, algorithm)
         values[key] = _from_command_line(definitions[key], text)
         given.add(key)
+    values.update(fill(algorithm, values, given, definitions))
     values["save_name"] = values["save_name"] or _run_name(values)
     return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(given))
 

@@ -6,9 +6,11 @@ The host's own keys come from the host (:mod:`usb_negsamp.host.arguments`), thos
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from usb_negsamp.whole_numbers import whole_numbers
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Key:
     """One configuration key of ours."""
 
     name: str
-    type: type
+    type: Callable[[Any], Any]
     default: Any
     meaning: str
     unit: str = ""
@@ -25,6 +27,13 @@ class Key:
 
 
 OWN_ARGUMENTS: tuple[Key, ...] = (
+    Key(
+        "preset",
+        str,
+        None,
+        "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l or "
+        "ns3l-mixmatch; lengths in iterations follow num_train_iter",
+    ),
     Key(
         "device",
         str,
@@ -43,11 +52,60 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
     ),
     Key("horizontal_flip", bool, None, "mirror images in the augmentation; none: the source's own choice"),
     Key(
+        "preprocessing",
+        str,
+        None,
+        "what is done to all images first; gcn_zca is global contrast normalization and ZCA whitening; none: mean_std, "
+        "by the host's own loader where it has one",
+        choices=("mean_std", "minus_one_to_one", "gcn_zca"),
+    ),
+    Key(
+        "augmentation",
+        str,
+        None,
+        "weak views: the host's crop and flip; oliver's flip, shift of 2 pixels and noise of 0.15; or mixmatch's flip "
+        "and shift of 4; none: host",
+        choices=("host", "oliver", "mixmatch"),
+    ),
+    Key(
         "bn_batches",
         int,
         0,
         "batches that re-estimate the batch-norm statistics before each evaluation; 0: as the host, never",
         "batches",
+    ),
+    Key(
+        "bn_update",
+        str,
+        "host",
+        "the forward passes of a step that update the batch-norm running statistics: the host's choice, the labeled "
+        "batch's, that and the first unlabeled one's, or all",
+        choices=("host", "labeled", "joint", "all"),
+    ),
+    Key(
+        "lr_schedule",
+        str,
+        "cosine",
+        "how the learning rate falls: the host's cosine ends at 0.195 of it; step multiplies it by lr_decay_factor at "
+        "each of lr_decay_iters",
+        choices=("cosine", "step", "constant", "cosine_to_zero"),
+    ),
+    Key("lr_decay_iters", whole_numbers, None, "when lr_schedule step drops, e.g. [130000]", "iterations"),
+    Key("lr_decay_factor", float, 0.2, "what each drop of lr_schedule step multiplies the learning rate by"),
+    Key(
+        "unsup_ramp",
+        str,
+        "linear",
+        "shape of the unlabeled loss's warm-up over unsup_warm_up; sigmoid is exp(-5 (1 - t)^2)",
+        choices=("linear", "sigmoid"),
+    ),
+    Key(
+        "num_last_evaluations",
+        int,
+        0,
+        "also report the median accuracy over the last so many evaluations, for which the test images are evaluated "
+        "too where there are validation images; 0: none",
+        "evaluations",
     ),
     Key("curve", bool, True, "draw curve.png at the end of the run"),
     Key(

@@ -32,6 +32,7 @@ inserts lines into its train.py and eval.py, and places our configuration files 
 
 LIST = "config/.usb-negsamp.json"
 PRISTINE = "pristine.sha256"
+SCRIPTS = ("train.py", "eval.py")
 
 
 def run(words: Sequence[str]) -> int:
@@ -71,7 +72,7 @@ def find_checkout(place: str | Path) -> Path:
     checkout = Path(place)
     if not checkout.is_dir():
         raise ConfigError(f"expected the folder of a checkout of USB, but {checkout} is none")
-    for name in ("train.py", "eval.py", "semilearn/__init__.py"):
+    for name in (*SCRIPTS, "semilearn/__init__.py"):
         if not (checkout / name).is_file():
             raise ConfigError(f"{checkout} is no checkout of USB: it has no {name}")
     return checkout
@@ -163,7 +164,8 @@ def _encode(text: str) -> bytes:
 
 def _insertions() -> tuple[list[Insertion], list[str]]:
     insertions = read_insertions(packaged_folder("patches"))
-    return insertions, list(dict.fromkeys(insertion.file for insertion in insertions))
+    # The scripts in any case: an earlier version of ours may have inserted lines where this one inserts none.
+    return insertions, list(dict.fromkeys((*SCRIPTS, *(insertion.file for insertion in insertions))))
 
 
 def plan_apply(checkout: Path) -> Plan:

@@ -115,6 +115,15 @@ def evaluate_checkpoint(algorithm: Any, path: str | os.PathLike[str], eval_dest:
         algorithm.ema = ema
 
 
+def evaluations_left(iterations_done: int, num_train_iter: int, num_eval_iter: int) -> int:
+    """Evaluations to come in a run that evaluates every ``num_eval_iter`` iterations and after the last one.
+
+    >>> [evaluations_left(done, 25, 10) for done in (10, 20, 25)]
+    [2, 1, 0]
+    """
+    return -(-num_train_iter // num_eval_iter) - -(-iterations_done // num_eval_iter)
+
+
 def apply() -> None:
     """Replace ``AlgorithmBase.evaluate`` and ``EvaluationHook``."""
 
@@ -124,6 +133,8 @@ def apply() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.has_best = False
+            self.last_eval: list[float] = []
+            self.last_test: list[float] = []
 
         def after_train_step(self, algorithm: Any) -> None:
             if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
@@ -134,6 +145,19 @@ def apply() -> None:
             self.last_acc = accuracy
             if accuracy > algorithm.best_eval_acc or not self.has_best:
                 algorithm.best_eval_acc, algorithm.best_it, self.has_best = accuracy, algorithm.it, True
+            self.keep_last(algorithm, accuracy)
+
+        def keep_last(self, algorithm: Any, accuracy: float) -> None:
+            """Keep the accuracies of the last evaluations, on the test images too, where a median of them is asked."""
+            wanted = getattr(algorithm.args, "num_last_evaluations", 0) or 0
+            left = evaluations_left(algorithm.it + 1, algorithm.num_train_iter, algorithm.num_eval_iter)
+            if left >= wanted:
+                return
+            self.last_eval.append(accuracy)
+            if "test" in algorithm.loader_dict:
+                # A loader's iterator draws a seed: training must not depend on whether the test images are looked at.
+                with torch.random.fork_rng(devices=[]):
+                    self.last_test.append(algorithm.evaluate("test")["test/top-1-acc"])
 
         def after_run(self, algorithm: Any) -> None:
             run_dir = os.path.join(algorithm.save_dir, algorithm.save_name)
@@ -150,6 +174,9 @@ def apply() -> None:
                 best = evaluate_checkpoint(algorithm, os.path.join(run_dir, "model_best.pth"), "test")
                 results["test/best_acc"] = best["test/top-1-acc"]
                 results["test/last_acc"] = algorithm.evaluate("test")["test/top-1-acc"]
+            for name, kept in (("eval", self.last_eval), ("test", self.last_test)):
+                if kept:
+                    results[f"{name}/median_last"] = float(np.median(kept))
             algorithm.results_dict = results
 
     replace(AlgorithmBase, "evaluate", evaluate)

@@ -43,6 +43,34 @@ def vat_loss(
     vat_embed: bool = False,
 ) -> Tensor:
     """KL(clean || perturbed) at the perturbation of norm ``eps`` that ``num_iters`` power iterations find."""
+    perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
+    return self.kl_div_with_logit(ul_y.detach(), perturbed)
+
+
+def adversarial_logits(
+    algorithm: Any,
+    model: Any,
+    ul_x: Any,
+    ul_y: Tensor,
+    xi: float,
+    eps: float,
+    num_iters: int,
+    ul_x_embed: Tensor | None = None,
+    vat_embed: bool = False,
+) -> Tensor:
+    """Logits (N, K), with a gradient, at the perturbation that moves those of ``ul_y`` (N, K) furthest.
+
+    Args:
+        algorithm: the host's VAT, whose divergence is maximized.
+        model: the outermost module.
+        ul_x: unlabeled images, or tokens where ``vat_embed``.
+        ul_y: the logits of ``ul_x``.
+        xi: length of the probing step.
+        eps: L2 norm of the perturbation of a sample.
+        num_iters: power iterations; 0 leaves the direction random.
+        ul_x_embed: the embedding of the tokens.
+        vat_embed: whether the embedding is perturbed.
+    """
     clean = ul_x_embed if vat_embed and ul_x_embed is not None else ul_x
 
     def logits_at(network: Any, perturbation: Tensor, base: Tensor) -> Tensor:
@@ -58,10 +86,10 @@ def vat_loss(
     with torch.autocast(device_type=clean.device.type, enabled=False):
         for _ in range(num_iters):
             step = (xi * direction).requires_grad_()
-            divergence = self.kl_div_with_logit(target, logits_at(probe_model, step, clean.detach().float()))
+            divergence = algorithm.kl_div_with_logit(target, logits_at(probe_model, step, clean.detach().float()))
             direction = l2_normalized(torch.autograd.grad(divergence, step)[0])
     perturbation = (eps * direction).detach()
-    return self.kl_div_with_logit(ul_y.detach(), logits_at(model, perturbation, clean))
+    return logits_at(model, perturbation, clean)
 
 
 def apply() -> None:

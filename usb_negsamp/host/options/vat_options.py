@@ -1,0 +1,152 @@
+"""VAT as its papers have it: direction, probe, entropy, and pseudo-labels beside it.
+
+The host's ``algorithms/vat/vat.py`` has one form: KL(clean || adversarial), the entropy of the clean logits, one power
+iteration. Miyato et al. (2018) agree; Oliver et al. (2018), whose code NS3L builds on, teach with KL(adversarial ||
+clean) and take the entropy of the adversarial logits. NS3L's VAT + PL adds the pseudo-label loss of the clean logits,
+mean over the batch of 1[max p >= cutoff] * CE(argmax, logits), ramped as the VAT loss is. No option adds a forward
+pass. The direction is always searched by KL(clean || perturbed), as in every one of these.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from semilearn.algorithms.utils import SSL_Argument
+from semilearn.algorithms.vat import VAT
+from semilearn.core.hooks import Hook
+from torch import Tensor
+
+from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.host.patching import replace
+from usb_negsamp.host.repairs.virtual_adversary import XI, adversarial_logits
+
+DIRECTIONS = ("clean_to_adversarial", "adversarial_to_clean")
+ENTROPIES = ("clean", "perturbed")
+
+
+@dataclass(frozen=True)
+class VATSettings:
+    """The run's values of the keys ``vat_*``; the defaults are the host's."""
+
+    direction: str = "clean_to_adversarial"
+    xi: float = XI
+    num_iters: int = 1
+    entropy_on: str = "clean"
+    pseudo_label_weight: float = 0.0
+    pseudo_label_cutoff: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise unknown("vat_direction", self.direction, DIRECTIONS)
+        if self.entropy_on not in ENTROPIES:
+            raise unknown("vat_entropy_on", self.entropy_on, ENTROPIES)
+        if self.xi <= 0:
+            raise ConfigError(f"vat_xi must be more than 0, got {self.xi}")
+        for name in ("num_iters", "pseudo_label_weight"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"vat_{name} must be 0 or more, got {getattr(self, name)}")
+
+
+def settings_of(algorithm: Any) -> VATSettings:
+    """The settings of an algorithm, from its arguments."""
+    args = getattr(algorithm, "args", None)
+    given = {name: getattr(args, f"vat_{name}", default) for name, default in vars(VATSettings()).items()}
+    return VATSettings(**given)
+
+
+class VATPseudoLabelHook(Hook):
+    """Adds ``weight * ramp * mean_b 1[max p >= cutoff] * CE(argmax, logits)`` of the clean unlabeled logits.
+
+    Registered at priority HIGHEST ahead of the host's update of the weights.
+
+    Args:
+        weight: of the term; its ramp is that of the VAT loss, over ``unsup_warm_up``.
+        cutoff: the probability from which on a sample counts.
+    """
+
+    settings_only = True
+
+    def __init__(self, weight: float, cutoff: float) -> None:
+        super().__init__()
+        self.weight = weight
+        self.cutoff = cutoff
+        self.logits: Tensor | None = None
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Add the term to the step's loss, and its figures to the log."""
+        logits, self.logits = self.logits, None
+        if logits is None:
+            return
+        confidence, labels = torch.softmax(logits.detach().float(), dim=-1).max(dim=-1)
+        mask = (confidence >= self.cutoff).float()
+        loss = algorithm.consistency_loss(logits.float(), labels, "ce", mask=mask)
+        ramp = min(1.0, algorithm.it / (algorithm.unsup_warm_up * algorithm.num_train_iter))
+        algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + self.weight * ramp * loss
+        algorithm.log_dict["train/vat_pseudo_label_loss"] = loss.detach()
+        algorithm.log_dict["train/vat_pseudo_label_ratio"] = mask.mean()
+
+
+def own_arguments() -> list[Any]:
+    """The keys added to those of the host's VAT."""
+    host = VATSettings()
+    return [
+        SSL_Argument("--vat_direction", str, host.direction, f"of the divergence: {' or '.join(DIRECTIONS)}"),
+        SSL_Argument("--vat_xi", float, host.xi, "length of the step that probes for the adversarial direction"),
+        SSL_Argument("--vat_num_iters", int, host.num_iters, "power iterations; 0 is a random direction"),
+        SSL_Argument("--vat_entropy_on", str, host.entropy_on, "logits of the entropy term: clean or perturbed"),
+        SSL_Argument("--vat_pseudo_label_weight", float, 0.0, "weight of pseudo-labels beside VAT; 0 is none"),
+        SSL_Argument("--vat_pseudo_label_cutoff", float, 0.95, "probability from which on a pseudo-label counts"),
+    ]
+
+
+def apply() -> None:
+    """Replace ``VAT.vat_loss`` and ``entropy_loss``, add the keys, and register the hook where it is asked for."""
+    entropy_of_host = VAT.entropy_loss
+    get_argument_of_host = VAT.get_argument
+
+    def vat_loss(
+        self: Any,
+        model: Any,
+        ul_x: Any,
+        ul_y: Tensor,
+        xi: float | None = None,
+        eps: float = 6,
+        num_iters: int | None = None,
+        ul_x_embed: Tensor | None = None,
+        vat_embed: bool = False,
+    ) -> Tensor:
+        """The divergence of clean and adversarial outputs, in the direction that the run asks for."""
+        settings = settings_of(self)
+        xi = settings.xi if xi is None else xi
+        num_iters = settings.num_iters if num_iters is None else num_iters
+        perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
+        if settings.entropy_on == "perturbed":
+            self.vat_perturbed = perturbed
+        if settings.pseudo_label_weight > 0:
+            self.hooks_dict["VATPseudoLabelHook"].logits = ul_y
+        if settings.direction == "adversarial_to_clean":
+            return self.kl_div_with_logit(perturbed, ul_y.detach())
+        return self.kl_div_with_logit(ul_y.detach(), perturbed)
+
+    @functools.wraps(entropy_of_host)
+    def entropy_loss(self: Any, ul_y: Tensor) -> Tensor:
+        return entropy_of_host(self, vars(self).pop("vat_perturbed", ul_y))
+
+    def set_hooks(self: Any) -> None:
+        settings = settings_of(self)
+        if settings.pseudo_label_weight > 0:
+            hook = VATPseudoLabelHook(settings.pseudo_label_weight, settings.pseudo_label_cutoff)
+            self.register_hook(hook, "VATPseudoLabelHook", "HIGHEST")
+        super(VAT, self).set_hooks()
+
+    @functools.wraps(get_argument_of_host)
+    def get_argument() -> list[Any]:
+        return [*get_argument_of_host(), *own_arguments()]
+
+    replace(VAT, "vat_loss", vat_loss)
+    replace(VAT, "entropy_loss", entropy_loss)
+    replace(VAT, "set_hooks", set_hooks)
+    replace(VAT, "get_argument", staticmethod(get_argument))

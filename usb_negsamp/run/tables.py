@@ -1,0 +1,186 @@
+"""Tables of test errors, computed from results rows: mean, spread, n, and paired differences to a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.run.measures import Measure
+from usb_negsamp.run.statistics import Difference, Spread, paired_difference, spread
+
+Row = Mapping[str, str]
+Group = tuple[str, ...]
+
+# Runs that differ in one of these answer different questions, and share no mean.
+PROTOCOL = (
+    "dataset",
+    "net",
+    "num_classes",
+    "num_labels",
+    "imb_algorithm",
+    "batch_size",
+    "uratio",
+    "num_train_iter",
+    "preset",
+    "seen_classes",
+    "mismatch_protocol",
+    "mismatch_ratio",
+    "num_unlabeled",
+    "validation_size",
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The table of one protocol.
+
+    Attributes:
+        protocol: the protocol's values, by column.
+        by: the columns that name a line.
+        measure: the figure shown.
+        lines: error in percent for each split seed, for each group.
+        runs: how many rows each group has.
+        baseline: the group that the others are compared to.
+        unlike: groups whose splits are not the baseline's under the same seeds, so that no pair can be made.
+        dropped: rows without the figure.
+    """
+
+    protocol: dict[str, str]
+    by: tuple[str, ...]
+    measure: Measure
+    lines: dict[Group, dict[str, float]]
+    runs: dict[Group, int]
+    baseline: Group | None
+    unlike: frozenset[Group]
+    dropped: int
+
+    def spread_of(self, group: Group) -> Spread:
+        """Return mean and spread over the splits."""
+        return spread(list(self.lines[group].values()))
+
+    def difference_of(self, group: Group) -> Difference | None:
+        """Return the difference to the baseline, paired over the splits; None where no pair can be made."""
+        if self.baseline is None or group == self.baseline or group in self.unlike:
+            return None
+        return paired_difference(self.lines[group], self.lines[self.baseline])
+
+
+def make_tables(rows: Sequence[Row], by: Sequence[str], measure: Measure, baseline: str | None) -> list[Table]:
+    """Return a table for each protocol among the rows.
+
+    Args:
+        rows: of results files.
+        by: the columns that name a line.
+        measure: the figure shown.
+        baseline: the group to compare to: a value of the first column of ``by``, or ``column=value,column=value``.
+
+    Raises:
+        ConfigError: a column that no row has, no row with the figure, or a baseline that is not one group.
+    """
+    columns = {name for row in rows for name in row}
+    for name in by:
+        if name not in columns:
+            raise unknown("column", name, columns)
+    groups: dict[Group, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_values(row, [name for name in PROTOCOL if name not in by]), []).append(row)
+    wanted = _wanted(baseline, by)
+    tables = [_table(members, tuple(by), measure, wanted) for members in groups.values()]
+    tables = [table for table in tables if table.lines]
+    if not tables:
+        raise ConfigError(f"no run has the figure {measure.rule!r}; give another --measure")
+    if wanted and all(table.baseline is None for table in tables):
+        raise _no_baseline(wanted, tables)
+    return tables
+
+
+def _table(rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: Mapping[str, str]) -> Table:
+    groups: dict[Group, list[Row]] = {}
+    for row in rows:
+        if measure.error(row) is not None:
+            groups.setdefault(_values(row, by), []).append(row)
+    lines = {group: _by_split(groups[group], measure) for group in sorted(groups, key=_order)}
+    runs = {group: len(members) for group, members in groups.items()}
+    matching = [group for group in lines if wanted and _matches(group, by, wanted)]
+    if len(matching) > 1:
+        shown = "; ".join(" ".join(group) for group in matching[:4])
+        raise ConfigError(
+            f"the baseline must be one line of the table, but {len(matching)} fit: {shown}; "
+            "give --baseline column=value,column=value"
+        )
+    chosen = matching[0] if matching else None
+    unlike = () if chosen is None else (group for group in lines if _splits_differ(groups[group], groups[chosen]))
+    protocol = {name: rows[0].get(name, "") for name in PROTOCOL if name not in by}
+    kept = sum(runs.values())
+    return Table(protocol, by, measure, lines, runs, chosen, frozenset(unlike), len(rows) - kept)
+
+
+def _values(row: Row, columns: Iterable[str]) -> Group:
+    return tuple(row.get(name) or "" for name in columns)
+
+
+def _by_split(rows: Sequence[Row], measure: Measure) -> dict[str, float]:
+    """Return one error for each split: the splits are the sample, and runs on one split are averaged first."""
+    errors: dict[str, list[float]] = {}
+    for row in rows:
+        error = measure.error(row)
+        if error is not None:
+            errors.setdefault(row["split_seed"], []).append(error)
+    return {seed: spread(errors[seed]).mean for seed in sorted(errors, key=_number_first)}
+
+
+def _splits_differ(rows: Sequence[Row], others: Sequence[Row]) -> bool:
+    """Return whether the same split seed stands for different images; unknown digests are taken on trust."""
+    for digest in ("split_digest", "data_digest"):
+        known = {row["split_seed"]: row.get(digest) for row in others}
+        for row in rows:
+            mine, theirs = row.get(digest), known.get(row["split_seed"])
+            if mine and theirs and mine != theirs:
+                return True
+    return False
+
+
+def _wanted(baseline: str | None, by: Sequence[str]) -> dict[str, str]:
+    """Return the baseline as column and value pairs."""
+    if baseline is None:
+        return {}
+    if "=" not in baseline:
+        return {by[0]: baseline}
+    wanted = {}
+    for part in baseline.split(","):
+        column, equals, value = part.partition("=")
+        if not equals or column not in by:
+            raise ConfigError(f"--baseline: expected column=value of {', '.join(by)}, got {part!r}")
+        wanted[column] = value
+    return wanted
+
+
+def _matches(group: Group, by: Sequence[str], wanted: Mapping[str, str]) -> bool:
+    values = dict(zip(by, group, strict=True))
+    return all(values[column] == value or _number(values[column]) == _number(value) for column, value in wanted.items())
+
+
+def _no_baseline(wanted: Mapping[str, str], tables: Sequence[Table]) -> ConfigError:
+    column, value = next(iter(wanted.items()))
+    position = tables[0].by.index(column)
+    present = {group[position] for table in tables for group in table.lines}
+    if value not in present:
+        return unknown("baseline", value, present)
+    return ConfigError("no line is the baseline " + ", ".join(f"{key}={text}" for key, text in wanted.items()))
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _number_first(text: str) -> tuple[bool, float, str]:
+    number = _number(text)
+    return (False, number, "") if isinstance(number, float) else (True, 0.0, text)
+
+
+def _order(group: Group) -> list[tuple[bool, float, str]]:
+    return [_number_first(text) for text in group]
