@@ -483,6 +483,14 @@ def test_the_command_line_beats_the_file_and_knows_the_algorithms_flags(train: T
 
 
 @needs_checkout
+def test_our_keys_and_presets_work_in_the_hosts_own_script(train: Train) -> None:
+    done = train("--preset", "ns3l", "--split_seed", "3", "--lr", "0.01")
+    assert finished(done)
+    for setting in ("preset='ns3l'", "split_seed=3", "lr=0.01", "lr_schedule='step'", "bn_update='joint'"):
+        assert setting in done.stderr
+
+
+@needs_checkout
 def test_the_checkouts_semilearn_is_the_one_that_is_used(real: Path) -> None:
     code = "import train, semilearn; print(semilearn.__file__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=real, capture_output=True, text=True)

@@ -120,7 +120,7 @@ def _check_names(args: Namespace) -> None:
     own_choices = {key.name: key.choices for key in OWN_ARGUMENTS if key.choices}
     for name, names in {**own_choices, **CHOICES}.items():
         value = getattr(args, name, names[0])
-        if value not in names:
+        if value is not None and value not in names:
             raise ConfigError(f"{name} must be one of {', '.join(names)}, got {value!r}")
     if args.optim not in choices.optimizers():
         raise unknown("optimizer", args.optim, choices.optimizers())

@@ -212,7 +212,7 @@ def _seeds(request: Request) -> Iterator[dict[str, int]]:
     if not free:
         raise ConfigError("--seeds sets seed and split_seed, but both are given already")
     for number in range(request.seeds):
-        yield {key: number for key in free}
+        yield dict.fromkeys(free, number)
 
 
 def _run(request: Request, sources: Any, sweep: str, point: dict[str, str], seeds: dict[str, int]) -> Run:
@@ -231,13 +231,14 @@ def _run(request: Request, sources: Any, sweep: str, point: dict[str, str], seed
     name = _folder_name({**values, **_shortened(seeds)})
     place = {"save_dir": str(Path(resolved.args.save_dir) / sweep), "save_name": name}
     resolved.args.save_dir, resolved.args.save_name = place["save_dir"], place["save_name"]
-    words = [f"--{key}" if text is None else f"--{key}={text}" for key, text in {**given, **place}.items()]
+    words = ["--c", request.config_file] if request.config_file else []
+    words += [f"--{key}" if text is None else f"--{key}={text}" for key, text in {**given, **place}.items()]
     return Run(
         name,
         run_directory(resolved.args),
         values,
         seeds,
-        tuple([*(["--c", request.config_file] if request.config_file else []), *words]),
+        tuple(words),
         {**resolved.mapping, **place},
     )
 

@@ -158,7 +158,7 @@ def markdown_table(keys: Iterable[Key] = OWN_ARGUMENTS) -> str:
     """
     lines = ["| key | default | unit | paper | meaning |", "|-|-|-|-|-|"]
     for key in keys:
-        default = {None: "none", True: "true", False: "false"}.get(key.default, key.default)
+        default = "none" if key.default is None else str(key.default).lower()
         meaning = f"{key.meaning} ({', '.join(key.choices)})" if key.choices else key.meaning
         lines.append(f"| `{key.name}` | {default} | {key.unit} | {key.symbol} | {meaning} |")
     return "\n".join(lines)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run import choices
-from usb_negsamp.run.keys import OWN_ARGUMENTS, markdown_table
+from usb_negsamp.run.keys import OWN_ARGUMENTS, Key, markdown_table
 
 KINDS = ("algorithms", "wrappers", "datasets", "nets", "keys")
 
@@ -37,6 +37,21 @@ def list_names(words: Sequence[str]) -> int:
     return 0
 
 
+def markdown_tables() -> str:
+    """Return the README's table of keys: ours for every run, then those of each wrapper."""
+    import usb_negsamp
+
+    usb_negsamp.register()
+    from usb_negsamp.algorithms import WRAPPERS
+
+    keys = list(OWN_ARGUMENTS)
+    for wrapper in WRAPPERS.values():
+        for argument in wrapper.own_arguments():
+            symbol, _, meaning = argument.help.rpartition(": ")
+            keys.append(Key(argument.name.lstrip("-"), argument.type, argument.default, meaning, symbol=symbol))
+    return markdown_table(keys)
+
+
 def _algorithms() -> list[str]:
     return choices.algorithms()
 
@@ -62,7 +77,7 @@ _LISTS: dict[str, Callable[[], list[str]]] = {
 def _print_keys(options: list[str]) -> None:
     """Print every key of an algorithm with its default; with ``--markdown``, the table of our own keys."""
     if options == ["--markdown"]:
-        print(markdown_table())
+        print(markdown_tables())
         return
     algorithm = "fixmatch"
     if options:

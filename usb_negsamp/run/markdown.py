@@ -33,7 +33,7 @@ def caption(table: Table) -> str:
     seeds = sorted({seed for line in table.lines.values() for seed in line}, key=lambda seed: (len(seed), seed))
     sentences = [
         f"{_protocol(table)}.",
-        f"Test error in percent {table.measure.meaning} ({table.measure.rule}); mean ± standard deviation over n label "
+        f"Test error in percent {table.measure.meaning}; mean ± standard deviation over n label "
         f"splits (split {'seeds' if len(seeds) > 1 else 'seed'} {', '.join(seeds)}).",
     ]
     if any(table.runs[group] != len(line) for group, line in table.lines.items()):

@@ -30,8 +30,8 @@ class Measure:
     def error(self, row: Mapping[str, Any]) -> float | None:
         """Return the test error in percent, or None where the row has no such figure."""
         for column in self.columns:
-            # The last evaluation was on test images only where nothing else was held out to evaluate on.
-            if column == "eval_last_acc" and row.get("selection") != ON_THE_TEST_IMAGES:
+            # Evaluations were on the test images only where nothing else was held out to evaluate on.
+            if column.startswith("eval_") and row.get("selection") != ON_THE_TEST_IMAGES:
                 continue
             value = row.get(column)
             if value not in (None, ""):
@@ -43,10 +43,10 @@ MEASURES: tuple[Measure, ...] = (
     Measure("best", "best on validation", ("test_acc_at_best",), "of the model that was best on validation"),
     Measure("last", "last", ("test_acc_last", "eval_last_acc"), "of the last model"),
     Measure(
-        "median20",
-        "median of last 20",
-        ("test_acc_median20", "test_acc_median_20"),
-        "as the median of the last 20 evaluations",
+        "median",
+        "median of the last evaluations",
+        ("test_acc_median_last", "eval_acc_median_last"),
+        "as the median over the last num_last_evaluations evaluations",
     ),
 )
 

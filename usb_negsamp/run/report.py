@@ -25,8 +25,8 @@ and the selection rule. A place is a run, a sweep, a folder of those, or a resul
   --by KEY,KEY       the columns that name a line; default: algorithm, and what a sweep varied
   --baseline NAME    adds each line's difference to this one, paired over the label splits, with its 95% interval;
                      NAME is a value of the first column, or KEY=VALUE,KEY=VALUE
-  --measure NAME     best: the model that was best on validation; last: the last model; median20: the median of the
-                     last 20 evaluations; default: best where every run has it, else last
+  --measure NAME     best: the model that was best on validation; last: the last model; median: over the last
+                     num_last_evaluations evaluations; default: best where every run has it, else last
   --markdown FILE    writes the tables there
   --update FILE      with --table NAME: replaces what is between <!-- table NAME --> and <!-- /table --> in FILE
 """

@@ -100,6 +100,8 @@ def _table(rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: M
     for row in rows:
         if measure.error(row) is not None:
             groups.setdefault(_values(row, by), []).append(row)
+    for group, members in groups.items():
+        _check_seeds(group, members)
     lines = {group: _by_split(groups[group], measure) for group in sorted(groups, key=_order)}
     runs = {group: len(members) for group, members in groups.items()}
     matching = [group for group in lines if wanted and _matches(group, by, wanted)]
@@ -118,6 +120,19 @@ def _table(rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: M
 
 def _values(row: Row, columns: Iterable[str]) -> Group:
     return tuple(row.get(name) or "" for name in columns)
+
+
+def _check_seeds(group: Group, rows: Sequence[Row]) -> None:
+    """Refuse to average runs that share both seeds: they differ in something that the table would not show."""
+    seen: dict[tuple[str, str], str] = {}
+    for row in rows:
+        seeds = (row.get("seed", ""), row["split_seed"])
+        if seeds in seen:
+            raise ConfigError(
+                f"{' '.join(group)} has two runs of seed {seeds[0]} and split_seed {seeds[1]}, {seen[seeds]} and "
+                f"{row.get('save_name', '?')}: tell them apart with --by, e.g. --by algorithm,save_name"
+            )
+        seen[seeds] = row.get("save_name", "?")
 
 
 def _by_split(rows: Sequence[Row], measure: Measure) -> dict[str, float]:
