@@ -5,6 +5,6 @@ import os
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
 
-import torch
+import torch  # noqa: E402 (reads the variables when it is imported)
 
 torch.set_num_threads(1)

@@ -62,7 +62,10 @@ class NS3LWrapper(Wrapper):
         # What stands before ": " is the paper's symbol.
         return [
             SSL_Argument(
-                "--ns3l_threshold", float, None, "T: classes of a probability below it are negative; none, 0.4/num_classes"
+                "--ns3l_threshold",
+                float,
+                None,
+                "T: classes of a probability below it are negative; none, 0.4/num_classes",
             ),
             SSL_Argument("--ns3l_weight", float, 1.0, "lambda_1: weight of the NS3L loss; 0 switches it off"),
             SSL_Argument("--ns3l_ramp", float, 0.25, "share of the training over which the weight ramps up; 0, none"),
@@ -70,11 +73,14 @@ class NS3LWrapper(Wrapper):
                 "--ns3l_view",
                 str,
                 "weak",
-                "unlabeled view that the loss is taken on, weak, strong, or weak_to_strong (negatives from the weak view, "
-                "loss on the strong one)",
+                "unlabeled view that the loss is taken on, weak, strong, or weak_to_strong (negatives from the weak "
+                "view, loss on the strong one)",
             ),
             SSL_Argument(
-                "--ns3l_passes", int, 1, "1, negatives and loss from one pass; 2, the loss from a second pass (released code)"
+                "--ns3l_passes",
+                int,
+                1,
+                "1, negatives and loss from one pass; 2, the loss from a second pass (released code)",
             ),
         ]
 

@@ -18,6 +18,7 @@ from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 ONE_STEP = {"num_train_iter": 1, "epoch": 1, "num_eval_iter": 10, "lr": 1e-12, "ema_m": 0.0}
 
+
 def first_layer(algorithm: Any) -> Any:
     return next(layer for layer in algorithm.model.modules() if isinstance(layer, nn.BatchNorm2d))
 

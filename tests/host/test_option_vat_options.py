@@ -62,7 +62,9 @@ def test_the_probe_and_the_number_of_iterations_reach_the_search(tmp_path: Path,
     asked = []
     search = vat_options.adversarial_logits
 
-    def recorded(algorithm: Any, model: Any, x: Any, y: Tensor, xi: float, eps: float, iters: int, *rest: Any) -> Tensor:
+    def recorded(
+        algorithm: Any, model: Any, x: Any, y: Tensor, xi: float, eps: float, iters: int, *rest: Any
+    ) -> Tensor:
         asked.append((xi, eps, iters))
         return search(algorithm, model, x, y, xi, eps, iters, *rest)
 

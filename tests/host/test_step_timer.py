@@ -25,9 +25,9 @@ def test_the_hosts_events_need_a_gpu(tmp_path):
     for owner, name, original in device._ORIGINALS:
         setattr(owner, name, original)
     try:
+        # The events are made without complaint, or not, by the build of PyTorch; recording one always fails.
         with pytest.raises(Exception, match=r"NVIDIA|CUDA|cuda|Torch not compiled"):
             hook.before_run(algorithm)
-            algorithm.start_batch.record()
     finally:
         device.select("cpu")
 

@@ -44,7 +44,10 @@ def reestimated_batch_norm(algorithm: Any) -> Iterator[None]:
     if num_batches == 0 or not layers:
         yield
         return
-    kept = [(layer.momentum, {name: t.clone() for name, t in layer.named_buffers()}, layer.training) for layer in layers]
+    kept = [
+        (layer.momentum, {name: buffer.clone() for name, buffer in layer.named_buffers()}, layer.training)
+        for layer in layers
+    ]
     device = next(algorithm.model.parameters()).device
     try:
         for layer in layers:

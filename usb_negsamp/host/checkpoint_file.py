@@ -32,7 +32,7 @@ def plain(value: Any) -> Any:
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write ``checkpoint`` beside ``path`` and rename it, so that ``path`` is the old file or the new one, never half."""
+    """Write ``checkpoint`` beside ``path`` and rename it: ``path`` is the old file or the new one, never half."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")

@@ -31,7 +31,8 @@ def image_digest(*parts: ImageArrays | None) -> str:
 def _check(args: Any, source: ImageSource, num_classes: int) -> None:
     if num_classes != len(source.classes):
         raise ConfigError(
-            f"num_classes: expected {len(source.classes)}, the classes of dataset {source.name!r}, but got {num_classes}"
+            f"num_classes: expected {len(source.classes)}, the classes of dataset {source.name!r}, "
+            f"but got {num_classes}"
         )
     if args.lb_imb_ratio != 1 or args.ulb_imb_ratio != 1:
         raise ConfigError(
@@ -141,7 +142,7 @@ class ExtraViews(Dataset):
         self.views = views
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name != "__sample__" or name == "dataset":
+        if name == "dataset" or (name.startswith("__") and name != "__sample__"):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 

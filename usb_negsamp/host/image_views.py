@@ -19,6 +19,7 @@ from usb_negsamp.data import (
     strong_transform,
     weak_transform,
 )
+from usb_negsamp.data.preprocessing import GCNZCA
 from usb_negsamp.errors import ConfigError, unknown
 
 AUGMENTATIONS = ("host", "oliver", "mixmatch")
@@ -60,8 +61,8 @@ class NoStrongView:
             ConfigError: always.
         """
         raise ConfigError(
-            "preprocessing: expected mean_std or minus_one_to_one for an algorithm with strong views, whose RandAugment "
-            "changes 8-bit images, but got gcn_zca"
+            "preprocessing: expected mean_std or minus_one_to_one for an algorithm with strong views, because "
+            "RandAugment changes 8-bit images, but got gcn_zca"
         )
 
 
@@ -81,7 +82,7 @@ def image_views(args: Any, source: ImageSource) -> ImageViews:
     else:
         # Oliver et al. add noise to CIFAR's images and not to digits, which is also where they flip.
         on_tensor = oliver_augmentation(horizontal_flip=flip, noise=flip)
-    if preprocessing.name == "gcn_zca":
+    if isinstance(preprocessing, GCNZCA):
         if augmentation == "host":
             raise ConfigError("augmentation: expected oliver or mixmatch with preprocessing gcn_zca, but got host")
         return ImageViews(lambda images: as_tensors(preprocessing(images)), on_tensor, NoStrongView(), unchanged)

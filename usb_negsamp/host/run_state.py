@@ -32,8 +32,12 @@ def run_state(algorithm: Any) -> dict[str, Any]:
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_available() and torch.cuda.is_initialized() else None,
         "python_rng": [python_version, list(python_words), python_gauss],
-        "numpy_rng": [numpy_state["state"]["key"].astype(np.int64), numpy_state["state"]["pos"],
-                      numpy_state["has_gauss"], numpy_state["gauss"]],
+        "numpy_rng": [
+            numpy_state["state"]["key"].astype(np.int64),
+            numpy_state["state"]["pos"],
+            numpy_state["has_gauss"],
+            numpy_state["gauss"],
+        ],
         "hooks": {},
     }
     for name, hook in algorithm.hooks_dict.items():

@@ -35,9 +35,10 @@ class CPUSyncBatchNorm(_BatchNorm):
         variance = total_square / total_count - mean.square()
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
-                if self.num_batches_tracked is not None:
-                    self.num_batches_tracked.add_(1)
-                factor = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                tracked = self.num_batches_tracked
+                assert tracked is not None
+                tracked.add_(1)
+                factor = 1.0 / tracked.item() if self.momentum is None else self.momentum
                 self.running_mean.lerp_(mean.detach(), factor)
                 self.running_var.lerp_(variance.detach() * total_count / (total_count - 1), factor)
         output = (input - mean.view(shape)) * torch.rsqrt(variance.view(shape) + self.eps)
@@ -47,7 +48,7 @@ class CPUSyncBatchNorm(_BatchNorm):
 
 
 def convert_sync_batch_norm(module: nn.Module) -> nn.Module:
-    """Return ``module`` with every batch normalization replaced by :class:`CPUSyncBatchNorm`, parameters and buffers kept."""
+    """Return ``module`` with every batch normalization replaced by :class:`CPUSyncBatchNorm`; all tensors are kept."""
     converted = module
     if isinstance(module, _BatchNorm) and not isinstance(module, CPUSyncBatchNorm):
         converted = CPUSyncBatchNorm(

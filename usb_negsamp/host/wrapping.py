@@ -53,7 +53,7 @@ class Wrapper:
         self.batch = {}
         self._said: set[str] = set()
         args.unlabeled_views = tuple(dict.fromkeys((*getattr(args, "unlabeled_views", ()), *self.views_needed(args))))
-        super().__init__(args, *rest, **kwargs)
+        super().__init__(args, *rest, **kwargs)  # type: ignore[call-arg]
 
     @classmethod
     def views_needed(cls, args: Any) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ class Wrapper:
 
     def set_hooks(self) -> None:
         """Register the tape's hook, then the base algorithm's hooks."""
-        if "TapeHook" not in self.hooks_dict:  # type: ignore[has-type]
+        if "TapeHook" not in self.hooks_dict:  # type: ignore[attr-defined]
             self.register_hook(TapeHook(), "TapeHook", "VERY_HIGH")  # type: ignore[attr-defined]
         super().set_hooks()  # type: ignore[misc]
 
@@ -140,7 +140,8 @@ def compose(base: type[Any], name: str, base_name: str, wrapper: type[Wrapper]) 
         raise ConfigError(f"expected a subclass of the host's AlgorithmBase to wrap, but got {base!r}")
     if issubclass(base, wrapper):
         raise ConfigError(f"{base.__name__} carries the wrapper {wrapper.wrapper_name!r} already")
-    draws_unlabeled = any("ulb" in key for key in inspect.signature(base.train_step).parameters)
+    step: Any = base.train_step  # type: ignore[attr-defined]
+    draws_unlabeled = any("ulb" in key for key in inspect.signature(step).parameters)
     loop = () if draws_unlabeled or issubclass(base, UnlabeledLoop) else (UnlabeledLoop,)
 
     def get_argument() -> list[Any]:

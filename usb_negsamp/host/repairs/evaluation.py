@@ -62,7 +62,7 @@ def classification_metrics(logits: Tensor, labels: Tensor, prefix: str) -> dict[
     num_classes = logits.shape[1]
     known = (labels >= 0) & (labels < num_classes)
     if not known.any():
-        raise ValueError(f"expected labels in 0..{num_classes - 1} in {prefix!r}, but none of {len(labels)} rows has one")
+        raise ValueError(f"expected labels in 0..{num_classes - 1} in {prefix!r}, but none of {len(labels)} is")
     logits, labels = logits[known], labels[known]
     true, predicted = labels.numpy(), logits.argmax(1).numpy()
     averaged = {"average": "macro", "zero_division": 0.0}
@@ -80,7 +80,9 @@ def classification_metrics(logits: Tensor, labels: Tensor, prefix: str) -> dict[
     return {f"{prefix}/{name}": value for name, value in metrics.items()}
 
 
-def evaluate(self: Any, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False) -> dict[str, Any]:
+def evaluate(
+    self: Any, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
+) -> dict[str, Any]:
     """Evaluate the averaged weights (the live ones before training) on the loader ``eval_dest``."""
     was_training = self.model.training
     self.model.eval()
