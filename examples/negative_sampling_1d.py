@@ -108,7 +108,9 @@ def train(sample: Sample, start: Tensor, loss_name: str | None, seed: int, steps
     parameters = start.clone().requires_grad_()
     optimizer = torch.optim.Adam([parameters], lr=0.1)
     for _ in range(steps):
-        loss = F.cross_entropy(logits(parameters, sample.labeled), sample.labels) + WEIGHT_DECAY / 2 * parameters[0] ** 2
+        loss = (
+            F.cross_entropy(logits(parameters, sample.labeled), sample.labels) + WEIGHT_DECAY / 2 * parameters[0] ** 2
+        )
         if loss_name is not None:
             scores = logits(parameters, sample.unlabeled)
             loss = loss + WEIGHT * UNLABELED_LOSSES[loss_name](scores, generator)
@@ -137,8 +139,7 @@ def draw(sample: Sample, found: dict[str, Tensor], path: str) -> None:
     biased = boundary(found[SUPERVISED])
     probability = logits(found[SUPERVISED], sample.unlabeled).softmax(dim=1)[:, 1]
     certain = (probability - 0.5).abs() > 0.5 - THRESHOLD_VALUE
-    slope, offset = (float(value) for value in found[SUPERVISED])
-    edge = abs(torch.logit(torch.tensor(THRESHOLD_VALUE)).item() / slope)
+    edge = abs(torch.logit(torch.tensor(THRESHOLD_VALUE)) / found[SUPERVISED][0]).item()
     for panel in panels:
         panel.axvspan(-REACH, 0, color="tab:blue", alpha=0.18, linewidth=0)
         panel.axvspan(0, REACH, color="tab:blue", alpha=0.10, linewidth=0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from semilearn.core.utils import get_optimizer
+from semilearn.core.utils import build, get_optimizer
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.arguments import optimizer_names
@@ -48,8 +48,6 @@ def test_an_unknown_optimizer_is_one_line_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError, match=r"^unknown optimizer 'Adm'; did you mean 'Adam'\?$"):
         get_optimizer(small_cnn(num_classes=3), "Adm")
     with undone("optimizer"), pytest.raises(UnboundLocalError):
-        from semilearn.core.utils import build
-
         build.get_optimizer(small_cnn(num_classes=3), "Adm")
 
 

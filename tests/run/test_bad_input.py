@@ -21,7 +21,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"net": "timm:resnet1"}, "resnet1"),
     ({"net": "resnet5", "net_from_name": True}, "resnet5"),
     ({"dataset": "digit"}, "unknown dataset 'digit'; did you mean 'digits'?"),
-    ({"optim": "Adam"}, "unknown optimizer 'Adam'; did you mean 'AdamW'?"),
+    ({"optim": "Adm"}, "unknown optimizer 'Adm'; did you mean 'Adam'?"),
     ({"device": "gpu"}, "device must be one of auto, cpu, cuda, got 'gpu'"),
     ({"train_sampler": "random"}, "unknown train_sampler 'random'; did you mean 'RandomSampler'?"),
     ({"num_labels": 0}, "num_labels must be more than 0, got 0"),

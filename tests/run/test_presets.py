@@ -160,7 +160,11 @@ def test_an_algorithm_that_the_papers_do_not_train_needs_a_learning_rate() -> No
         ("unsup_warm_up", -0.1, r"^unsup_warm_up must be 0 or more, got -0.1$"),
         ("bn_update", "none yet", r"^bn_update must be one of host, labeled, joint, all, got 'none yet'$"),
         ("num_last_evaluations", -1, r"^num_last_evaluations must be 0 or more, got -1$"),
-        ("vat_direction", "back", r"^vat_direction must be one of clean_to_adversarial, adversarial_to_clean, got 'back'$"),
+        (
+            "vat_direction",
+            "back",
+            r"^vat_direction must be one of clean_to_adversarial, adversarial_to_clean, got 'back'$",
+        ),
         ("vat_entropy_on", "both", r"^vat_entropy_on must be one of clean, perturbed, got 'both'$"),
         ("vat_xi", 0.0, r"^vat_xi must be more than 0, got 0.0$"),
         ("vat_eps", -1.0, r"^vat_eps must be 0 or more, got -1.0$"),

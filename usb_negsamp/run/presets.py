@@ -8,9 +8,9 @@
                    iterations, constant rate, average of 0.999, median of the last 20 evaluations
 =================  ===================================================================================================
 
-A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data set
-than the papers' it leaves what depends on the images to the user. Where a run is shorter or longer than the paper's,
-the ramp and the drop of the learning rate keep their share of it.
+A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data
+set than the papers' it leaves what depends on the images to the user. Where a run is shorter or longer than the
+paper's, the ramp and the drop of the learning rate keep their share of it.
 
 Readings where the papers leave a choice: NS3L takes its probabilities from a second pass, as the released code;
 ``vat_xi`` stays the host repair's, since the papers' 1e-6 of a unit vector is lost in float32; Mean Teacher is

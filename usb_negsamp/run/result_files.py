@@ -10,6 +10,7 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.directory import RESULTS, write_atomically
+from usb_negsamp.run.results import COLUMNS
 
 # Names, in one text, the keys that a sweep varied; the columns of those names hold their values.
 SWEPT = "swept"
@@ -54,15 +55,12 @@ def collect_rows(places: Sequence[str]) -> list[dict[str, str]]:
         for file in _files(Path(place)):
             for row in read_rows(file):
                 # A row of a sweep and the row of its run are one: take the sweep's, which has more columns.
-                key = tuple(row.get(name, "") for name in _IDENTITY)
+                key = tuple(row.get(name, "") for name in COLUMNS)
                 if key not in found or len(row) > len(found[key]):
                     found[key] = row
     if not found:
         raise ConfigError(f"{', '.join(places)}: no finished run has left a row")
     return list(found.values())
-
-
-_IDENTITY = ("save_name", "algorithm", "dataset", "seed", "split_seed", "num_train_iter", "start", "end", "seconds")
 
 
 def _files(place: Path) -> list[Path]:

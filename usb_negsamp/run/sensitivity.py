@@ -53,9 +53,9 @@ class Cells:
             return []
         lines = []
         if self.chosen is not None:
-            lines.append(f"  chosen      {self._shown(self.chosen)} (lowest validation error)")
+            lines.append(f"  chosen      {self._shown(self.chosen, 'lowest validation error')}")
         if self.best != self.chosen:
-            lines.append(f"  best test   {self._shown(self.best)} (lowest test error: not a fair choice)")
+            lines.append(f"  best test   {self._shown(self.best, 'lowest test error: not a fair choice')}")
         return lines
 
     def why_no_picture(self) -> str:
@@ -74,12 +74,12 @@ class Cells:
         wanted = dict(zip(self.axes, values, strict=True))
         return next(p for p in self.points if all(p[self.keys.index(key)] == v for key, v in wanted.items()))
 
-    def _shown(self, point: Point) -> str:
+    def _shown(self, point: Point, why: str) -> str:
         assert self.measure is not None
         found = self.errors[point]
         values = " ".join(f"{key}={_short(value)}" for key, value in zip(self.keys, point, strict=True))
         spread_shown = "" if found.std is None else f" ± {found.std:.2f}"
-        return f"{values}: test error {found.mean:.2f}{spread_shown}% ({self.measure.rule}, n = {found.n})"
+        return f"{values} ({why}): test error {found.mean:.2f}{spread_shown}% ({self.measure.rule}, n = {found.n})"
 
 
 def cells_of(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]]) -> Cells:
@@ -132,12 +132,13 @@ def draw_cells(cells: Cells, path: Path) -> None:
 
 
 def _heat_map(figure: Any, axes: Any, cells: Cells) -> None:
+    from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
     (x_key, x_values), (y_key, y_values) = cells.axes.items()
     means = [[_mean(cells, cells.at(x, y)) for x in x_values] for y in y_values]
-    image = axes.imshow(means, origin="lower", cmap="viridis_r", aspect="auto")
-    image.cmap.set_bad("lightgray")
+    colors = colormaps["viridis_r"].with_extremes(bad="lightgray")
+    image = axes.imshow(means, origin="lower", cmap=colors, aspect="auto")
     for row, y in enumerate(y_values):
         for column, x in enumerate(x_values):
             point = cells.at(x, y)

@@ -13,7 +13,7 @@ from usb_negsamp.run import workers
 from usb_negsamp.run.console import Console
 from usb_negsamp.run.directory import RESULTS
 from usb_negsamp.run.grid import Plan, Request, Run, make_plan, parse
-from usb_negsamp.run.measures import common_measure
+from usb_negsamp.run.measures import MEASURES
 from usb_negsamp.run.processes import from_environment
 from usb_negsamp.run.progress import clock
 from usb_negsamp.run.sensitivity import PICTURE, Cells, cells_of, draw_cells
@@ -62,12 +62,13 @@ def sweep(words: Sequence[str]) -> int:
         check(request.slurm)
     plan = make_plan(request)
     todo = [(run, begin) for run in plan.runs if (begin := words_to_begin(run, anew=request.overwrite)) is not None]
+    launcher = _launcher(request, plan)
     try:
         plan.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{plan.directory} cannot be the sweep's folder: {error.strerror}") from error
     with _alone(plan.directory):
-        return Sweep(plan, request.jobs, _launcher(request, plan)).execute(todo)
+        return Sweep(plan, request.jobs, launcher).execute(todo)
 
 
 def _launcher(request: Request, plan: Plan) -> workers.Launcher:
@@ -139,8 +140,11 @@ class Sweep:
 
     @staticmethod
     def _figure(row: dict[str, str]) -> str:
-        measure = common_measure([row])
-        return f"test error {measure.error(row):.2f}% ({measure.rule})  {clock(float(row.get('seconds') or 0))}"
+        measures = [measure for measure in MEASURES if measure.error(row) is not None]
+        took = clock(float(row.get("seconds") or 0))
+        if not measures:
+            return f"finished  {took}"
+        return f"test error {measures[0].error(row):.2f}% ({measures[0].rule})  {took}"
 
     def _stopping(self, running: int) -> None:
         if running:

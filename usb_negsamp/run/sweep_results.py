@@ -28,7 +28,7 @@ def write_results(plan: Plan) -> list[tuple[Run, dict[str, str]]]:
     everything: list[dict[str, Any]] = []
     for name, row in {**rows, **others}.items():
         config = read_manifest(plan.directory / name / MANIFEST).get("config", {})
-        values = {key: _text(config[key]) for key in swept if key in config}
+        values = {key: _text(config[key]) for key in swept if key in config and key not in row}
         everything.append({**row, **values, SWEPT: " ".join(swept)})
     if everything:
         columns = dict.fromkeys([*(key for key in swept if key not in COLUMNS), SWEPT, *COLUMNS])

@@ -1,4 +1,4 @@
-"""Which forward passes of a step move the running statistics of batch norms: ``bn_update: host | labeled | joint | all``.
+"""Which passes of a step move the running statistics of batch norms: ``bn_update: host | labeled | joint | all``.
 
 ============  ========================================================================================================
 ``host``      as the host's algorithm decides

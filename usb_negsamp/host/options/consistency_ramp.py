@@ -1,7 +1,7 @@
 """How the weight of the unlabeled loss grows over ``unsup_warm_up``: ``unsup_ramp: linear | sigmoid``.
 
-The host's pimodel, meanteacher, pseudolabel, vat, mixmatch and remixmatch ramp linearly from 0; Oliver et al. (2018) and
-NS3L with exp(-5 (1 - t)^2), t being the share of the warm-up that has passed (0.0067 at the start).
+The host's pimodel, meanteacher, pseudolabel, vat, mixmatch and remixmatch ramp linearly from 0; Oliver et al. (2018)
+and NS3L with exp(-5 (1 - t)^2), t being the share of the warm-up that has passed (0.0067 at the start).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 ======================  ==============================================================================================
 ``cosine``              cos(7/16 pi t), t being the share of the training that has passed; the host's own, ends at 0.195
-``step``                ``lr_decay_factor`` to the power of the iterations of ``lr_decay_iters`` that have passed; Oliver
-                        et al. (2018): 0.2 at 400,000 of 500,000, NS3L: 0.2 at 130,000 of 200,000
+``step``                ``lr_decay_factor`` to the power of the iterations of ``lr_decay_iters`` that have passed;
+                        Oliver et al. (2018): 0.2 at 400,000 of 500,000, NS3L: 0.2 at 130,000 of 200,000
 ``constant``            1, as MixMatch
 ``cosine_to_zero``      (1 + cos(pi t)) / 2, as Dual Student and DNLL
 ======================  ==============================================================================================
