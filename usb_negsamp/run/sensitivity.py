@@ -167,11 +167,11 @@ def _line(figure: Any, axes: Any, cells: Cells) -> None:
     means = [one.mean for one in found]
     axes.errorbar(there, means, yerr=spreads, marker="o", capsize=4, color="black", linewidth=1.2)
     best = means.index(min(means))
-    axes.plot(there[best], means[best], "o", color="red", markersize=9, label="lowest test error")
+    axes.plot(there[best], means[best], "o", mfc="none", mec="red", mew=2, ms=13, label="lowest test error")
     if cells.chosen is not None:
         value = cells.chosen[cells.keys.index(key)]
         mean = cells.errors[cells.chosen].mean
-        axes.plot(value, mean, "*", color="gold", markersize=13, label="lowest validation error")
+        axes.plot(value, mean, "*", color="gold", mec="black", ms=12, zorder=5, label="lowest validation error")
     if values[0] > 0 and values[-1] / values[0] > 8:
         axes.set_xscale("log")
     axes.set_xlabel(key)

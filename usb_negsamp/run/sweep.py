@@ -15,7 +15,6 @@ from usb_negsamp.run.directory import RESULTS
 from usb_negsamp.run.grid import Plan, Request, Run, make_plan, parse
 from usb_negsamp.run.measures import MEASURES
 from usb_negsamp.run.processes import from_environment
-from usb_negsamp.run.progress import clock
 from usb_negsamp.run.sensitivity import PICTURE, Cells, cells_of, draw_cells
 from usb_negsamp.run.sweep_results import write_results
 from usb_negsamp.run.sweep_state import failure, last_row, words_to_begin
@@ -121,6 +120,8 @@ class Sweep:
         )
 
     def _ended(self, run: Run, code: int) -> None:
+        from usb_negsamp.run.progress import clock
+
         row = last_row(run)
         if row is not None:
             self.finished += 1
@@ -140,6 +141,8 @@ class Sweep:
 
     @staticmethod
     def _figure(row: dict[str, str]) -> str:
+        from usb_negsamp.run.progress import clock
+
         measures = [measure for measure in MEASURES if measure.error(row) is not None]
         took = clock(float(row.get("seconds") or 0))
         if not measures:
