@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.functional.negatives import (
     default_threshold,
     neighbour_negatives,
@@ -25,9 +26,12 @@ __all__ = [
     "ErrorPerception",
     "default_threshold",
     "hard_mask",
+    "interleave",
     "layer_ratios",
     "linear_ramp",
     "magnitude_mask",
+    "mixing_weights",
+    "mixup",
     "neighbour_negatives",
     "ns3l_loss",
     "oracle_negatives",
@@ -35,6 +39,7 @@ __all__ = [
     "pseudo_negative_loss",
     "rank_scores",
     "safe_ratio",
+    "sharpen",
     "sigmoid_ramp",
     "soft_mask",
     "threshold_negatives",
