@@ -86,6 +86,7 @@ def test_pixels_can_be_scaled_to_minus_one_to_one(tmp_path):
 
 def test_extra_views_are_drawn_anew_and_only_where_absent():
     class Pairs(Dataset):
+        is_ulb = True
         transform = staticmethod(lambda image: torch.rand(2))
         strong_transform = staticmethod(lambda image: torch.rand(2) + 10)
 
@@ -102,6 +103,16 @@ def test_extra_views_are_drawn_anew_and_only_where_absent():
     assert torch.equal(sample["x_ulb_w"], torch.zeros(2))
     assert sample["x_ulb_w_1"].max() < 1
     assert sample["x_ulb_s"].min() >= 10
+
+
+def test_an_imbalanced_algorithm_can_turn_a_copy_into_labeled_data(tmp_path):
+    from copy import deepcopy
+
+    unlabeled = build_tiny("vat_ns3l", tmp_path, ns3l_passes=2).dataset_dict["train_ulb"]
+    copy = deepcopy(unlabeled)
+    copy.is_ulb = False
+    assert set(copy[0]) == {"idx_lb", "x_lb", "y_lb"}
+    assert "x_ulb_w_1" in unlabeled[0]
 
 
 def small_source(classes=10, per_class=8):

@@ -146,12 +146,19 @@ class ExtraViews(Dataset):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The host's imbalanced algorithms change the data, the targets and is_ulb of a data set they have copied.
+        if name in ("dataset", "views"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self.dataset, name, value)
+
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = dict(self.dataset[index])
-        missing = [view for view in self.views if view not in sample]
+        missing = [view for view in self.views if view not in sample] if self.dataset.is_ulb else []
         if missing:
             image = self.dataset.__sample__(index)[0]
             image = Image.fromarray(image) if isinstance(image, np.ndarray) else image

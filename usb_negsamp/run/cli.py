@@ -84,6 +84,9 @@ def _train(words: Sequence[str]) -> int:
     if _wants_help(words):
         print(TRAIN_USAGE, end="")
         return 0
+    # GNU OpenMP's threads spin while they wait for each other, by default for so long that a second busy process on
+    # the machine makes a step four times slower. It reads the variable when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from usb_negsamp.run.train import StoppedBeforeTraining, train
 
     try:

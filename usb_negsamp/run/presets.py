@@ -187,6 +187,7 @@ def ns3l_mixmatch(request: Request) -> dict[str, Any]:
         "validation_size": 0,
         "include_lb_to_ulb": False,
         "mixmatch_official": True,
+        "mixmatch_kernel_decay": 0.02,
         "T": 0.5,
         "mixup_alpha": 0.75,
         "unsup_ramp": "linear",

@@ -23,12 +23,16 @@ COLUMNS = (
     "seed",
     "split_seed",
     "num_train_iter",
+    "preset",
+    "validation_size",
     "selection",
     "eval_best_acc",
     "eval_best_it",
     "eval_last_acc",
     "test_acc_at_best",
     "test_acc_last",
+    "eval_acc_median_last",
+    "test_acc_median_last",
     "seconds",
     "device",
     "world_size",
@@ -58,7 +62,7 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
     """
     config = manifest["config"]
     best_it = results.get("eval/best_it")
-    row = {name: config.get(name) for name in COLUMNS[:12]}
+    row = {name: config.get(name) for name in COLUMNS[:14]}
     row.update(
         split_seed=manifest["split_seed"],
         selection=selection_rule(results),
@@ -67,6 +71,8 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
         eval_last_acc=results.get("eval/last_acc"),
         test_acc_at_best=results.get("test/best_acc"),
         test_acc_last=results.get("test/last_acc"),
+        eval_acc_median_last=results.get("eval/median_last"),
+        test_acc_median_last=results.get("test/median_last"),
         seconds=round(seconds, 1),
         device=manifest["device"],
         world_size=manifest["world_size"],

@@ -37,6 +37,9 @@ def summary(results: Mapping[str, Any], manifest: Mapping[str, Any], directory: 
             f"  test accuracy   {_percent(results.get('eval/last_acc'))} (last), "
             f"{_percent(results.get('eval/best_acc'))} (best on the test images themselves{at_best})"
         )
+    median = results.get("test/median_last", results.get("eval/median_last"))
+    if median is not None:
+        lines.append(f"  median accuracy {_percent(median)} (test, over the last evaluations)")
     files = {"curve": CURVE, "results": RESULTS, "manifest": MANIFEST, "metrics": METRICS}
     files.update({"latest model": LATEST, "best model": BEST})
     lines += [f"  {name:<15} {directory / file}" for name, file in files.items() if (directory / file).exists()]

@@ -17,6 +17,7 @@ ORDER: tuple[str, ...] = (
     "consistency_ramp",
     "batch_norm_update",
     "vat_options",
+    "official_mixmatch",
 )
 
 
