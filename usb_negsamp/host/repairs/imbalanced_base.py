@@ -18,7 +18,6 @@ from semilearn.core.utils import ALGORITHMS, IMB_ALGORITHMS, misc
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
-from usb_negsamp.errors import unknown
 from usb_negsamp.host.patching import replace_everywhere
 
 
@@ -40,12 +39,6 @@ def apply() -> None:
     original_send = misc.send_model_cuda
 
     def get_imb_algorithm(args: Any, net_builder: Any, tb_log: Any, logger: Any) -> Any:
-        for kind, name, registry in (
-            ("imbalanced algorithm", args.imb_algorithm, IMB_ALGORITHMS),
-            ("algorithm", args.algorithm, ALGORITHMS),
-        ):
-            if name not in registry:
-                raise unknown(kind, name, registry.keys())
         base = ALGORITHMS[args.algorithm]
         composed = type(f"{args.imb_algorithm}_{args.algorithm}", (IMB_ALGORITHMS[args.imb_algorithm], base), {})
         args.algorithm = getattr(base, "base_name", args.algorithm)
