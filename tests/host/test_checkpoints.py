@@ -61,10 +61,13 @@ def test_one_epoch_cut_in_the_middle_is_finished_which_the_host_does_not(tmp_pat
 
 
 @pytest.mark.parametrize("iteration", [5, 7])
-def test_a_resumed_run_ends_with_the_same_bits(tmp_path, iteration):
-    whole = parameters_of(train_tiny("freematch", tmp_path / "whole"))
-    path = cut_run("freematch", tmp_path / "cut", iteration)
-    rest = parameters_of(resumed("freematch", tmp_path / "cut", path))
+@pytest.mark.parametrize(
+    "name", ["freematch", "vat_ns3l", "crmatch", "dash", "flexmatch", "remixmatch", "simmatch", "comatch", "softmatch"]
+)
+def test_a_resumed_run_ends_with_the_same_bits(tmp_path, name, iteration):
+    whole = parameters_of(train_tiny(name, tmp_path / "whole"))
+    path = cut_run(name, tmp_path / "cut", iteration)
+    rest = parameters_of(resumed(name, tmp_path / "cut", path))
     assert all(torch.equal(whole[name], rest[name]) for name in whole)
 
 
