@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.functional import ns3l_loss, sigmoid_ramp, threshold_negatives
 from usb_negsamp.host import Hook
 
@@ -23,19 +24,39 @@ class NS3LHook(Hook):
         ramp: share of the training over which the weight grows as exp(-5 (1 - t)^2); 0 is full weight at once.
         view: ``weak`` and ``strong`` take negatives and loss from that view; ``weak_to_strong`` takes the negatives
             from the weak view and the loss on the strong one.
+        rule: ``threshold``, or one of :mod:`usb_negsamp.algorithms.ns3l.rules`, with the settings of that rule.
         passes: 1 takes negatives and probabilities from the same pass (the paper's text); 2 takes the probabilities
             from a second pass, on another weak view (the released code).
     """
 
     settings_only = True
 
-    def __init__(self, threshold: float, weight: float, ramp: float, view: str, passes: int) -> None:
+    def __init__(
+        self,
+        threshold: float,
+        weight: float,
+        ramp: float,
+        view: str,
+        passes: int,
+        rule: str = "threshold",
+        num_negatives: int = 1,
+        neighbour_rule: str = "exclude",
+        neighbour_features: str = "pixels",
+    ) -> None:
         super().__init__()
+        self.rule = rule
+        self.rule_settings = (num_negatives, neighbour_rule, neighbour_features)
+        self.table: NegativeTable | None = None
         self.threshold = threshold
         self.weight = weight
         self.ramp = ramp
         self.view = view
         self.passes = passes
+
+    def before_run(self, algorithm: Any) -> None:
+        """Make the table of a rule that needs one."""
+        if self.rule != "threshold" and self.weight != 0.0:
+            self.table = negative_table(algorithm, self.rule, *self.rule_settings)
 
     def after_train_step(self, algorithm: Any) -> None:
         """Add the loss, and at logged iterations its figures."""
@@ -61,12 +82,13 @@ class NS3LHook(Hook):
         label_view = "x_ulb_w" if self.view != "strong" else algorithm.strong_view
         loss_view = "x_ulb_w" if self.view == "weak" else algorithm.strong_view
         if self.passes == 2:
-            second_view = algorithm.second_view if loss_view == "x_ulb_w" else loss_view
-            first = algorithm.logits_of(label_view, with_grad=False)
-            logits = algorithm.logits_of_extra_pass(second_view)
+            logits = algorithm.logits_of_extra_pass(algorithm.second_view if loss_view == "x_ulb_w" else loss_view)
         else:
             logits = algorithm.logits_of(loss_view)
-            first = logits if label_view == loss_view else algorithm.logits_of(label_view, with_grad=False)
+        if self.table is not None:
+            return logits, self.table.draw(algorithm.batch["idx_ulb"], algorithm.it)
+        one_pass = self.passes == 1 and label_view == loss_view
+        first = logits if one_pass else algorithm.logits_of(label_view, with_grad=False)
         probs = torch.softmax(first.detach().float(), dim=-1)
         return logits, threshold_negatives(probs, self.threshold)
 

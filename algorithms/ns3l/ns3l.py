@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.hook import MixMatchNS3LHook, NS3LHook
+from usb_negsamp.algorithms.ns3l.rules import check_rule
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.functional import default_threshold
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase, SSL_Argument
@@ -29,7 +30,8 @@ class NS3LWrapper(Wrapper):
             return ()
         strong = ("x_ulb_s_0" if cls._has_two_strong_views() else "x_ulb_s",) if args.ns3l_view != "weak" else ()
         second = (SECOND_WEAK_VIEW,) if args.ns3l_passes == 2 and args.ns3l_view == "weak" else ()
-        return ("x_ulb_w", *strong, *second)
+        index = ("idx_ulb",) if args.ns3l_rule != "threshold" else ()
+        return ("x_ulb_w", *strong, *second, *index)
 
     @classmethod
     def _reads_mixed_labels(cls) -> bool:
@@ -52,7 +54,10 @@ class NS3LWrapper(Wrapper):
     def set_hooks(self) -> None:
         """Register NS3L's hook ahead of the update of the weights, then the base's hooks."""
         hook_class = MixMatchNS3LHook if self._reads_mixed_labels() else NS3LHook
-        hook = hook_class(**checked_settings(self.args))
+        settings = checked_settings(self.args)
+        if hook_class is MixMatchNS3LHook:
+            check_around_mixmatch(settings)
+        hook = hook_class(**settings)
         self.register_hook(hook, "NS3LHook", "HIGHEST")  # type: ignore[attr-defined]
         super().set_hooks()
 
@@ -75,6 +80,28 @@ class NS3LWrapper(Wrapper):
                 "weak",
                 "unlabeled view that the loss is taken on, weak, strong, or weak_to_strong (negatives from the weak "
                 "view, loss on the strong one)",
+            ),
+            SSL_Argument(
+                "--ns3l_rule",
+                str,
+                "threshold",
+                "how negatives are chosen, threshold, uniform, neighbour, or oracle (by the true labels)",
+            ),
+            SSL_Argument(
+                "--ns3l_num_negatives", int, 1, "P: negatives of a sample under uniform, neighbour and oracle"
+            ),
+            SSL_Argument(
+                "--ns3l_neighbour_rule",
+                str,
+                "exclude",
+                "never draw the nearest labeled class (exclude) or the four nearest (exclude_nearest), or take the "
+                "furthest",
+            ),
+            SSL_Argument(
+                "--ns3l_neighbour_features",
+                str,
+                "pixels",
+                "what neighbours are near in, pixels, or network (the features at the start of the training)",
             ),
             SSL_Argument(
                 "--ns3l_passes",
@@ -103,6 +130,7 @@ def checked_settings(args: Any) -> dict[str, Any]:
         raise ConfigError(f"ns3l_ramp: expected a share of the training in 0..1, but got {args.ns3l_ramp:g}")
     if args.ns3l_view not in VIEWS:
         raise unknown("ns3l_view", args.ns3l_view, VIEWS)
+    check_rule(args)
     if args.ns3l_passes not in (1, 2):
         raise ConfigError(f"ns3l_passes: expected 1 or 2, but got {args.ns3l_passes}")
     return {
@@ -111,7 +139,25 @@ def checked_settings(args: Any) -> dict[str, Any]:
         "ramp": args.ns3l_ramp,
         "view": args.ns3l_view,
         "passes": args.ns3l_passes,
+        "rule": args.ns3l_rule,
+        "num_negatives": args.ns3l_num_negatives,
+        "neighbour_rule": args.ns3l_neighbour_rule,
+        "neighbour_features": args.ns3l_neighbour_features,
     }
+
+
+def check_around_mixmatch(settings: dict[str, Any]) -> None:
+    """Check that nothing is asked for that mixed images do not have.
+
+    Raises:
+        ConfigError: a rule by the image, another view, or a second pass.
+    """
+    for key, expected in (("rule", "threshold"), ("view", "weak"), ("passes", 1)):
+        if settings[key] != expected:
+            raise ConfigError(
+                f"ns3l_{key}: expected {expected} around mixmatch, where NS3L reads the mixed images and labels, "
+                f"but got {settings[key]}"
+            )
 
 
 class JointPass(AlgorithmBase):

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.multiprocessing as mp
-from semilearn.core.utils import misc
 from torch import nn
 
+# Spawned children import this file first: the host must come to them through us, too.
 from usb_negsamp.host import device, patching
+from usb_negsamp.host.build import misc
 from usb_negsamp.host.sync_batch_norm import CPUSyncBatchNorm, convert_sync_batch_norm
 
 

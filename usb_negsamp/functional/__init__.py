@@ -5,6 +5,7 @@ from __future__ import annotations
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.functional.negatives import (
     default_threshold,
+    negatives_outside,
     neighbour_negatives,
     oracle_negatives,
     threshold_negatives,
@@ -32,6 +33,7 @@ __all__ = [
     "magnitude_mask",
     "mixing_weights",
     "mixup",
+    "negatives_outside",
     "neighbour_negatives",
     "ns3l_loss",
     "oracle_negatives",

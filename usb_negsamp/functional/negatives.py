@@ -104,7 +104,7 @@ def oracle_negatives(
     """
     check_labels("labels", labels)
     check_num_negatives(num_negatives, num_classes - 1)
-    return _draw_outside(one_class(labels, num_classes), num_negatives, generator)
+    return negatives_outside(one_class(labels, num_classes), num_negatives, generator)
 
 
 def neighbour_negatives(
@@ -165,7 +165,7 @@ def neighbour_negatives(
                 f"but got none of the classes {absent}"
             )
         return top_classes(distances, num_negatives)
-    return _draw_outside(top_classes(-distances, dropped), num_negatives, generator)
+    return negatives_outside(top_classes(-distances, dropped), num_negatives, generator)
 
 
 def class_distances(
@@ -204,6 +204,16 @@ def class_distances(
     return distances
 
 
-def _draw_outside(excluded: Tensor, num_negatives: int, generator: torch.Generator | None) -> Tensor:
+def negatives_outside(excluded: Tensor, num_negatives: int, generator: torch.Generator | None = None) -> Tensor:
+    """Return an (N, K) bool mask: in each row ``num_negatives`` distinct classes, uniformly, none of the excluded.
+
+    Args:
+        excluded: (N, K), bool; a row that leaves fewer than ``num_negatives`` classes gets excluded ones too.
+        num_negatives: how many a row gets.
+        generator: source of randomness.
+
+    >>> negatives_outside(torch.tensor([[True, False, False]]), 2)
+    tensor([[False,  True,  True]])
+    """
     keys = uniform_keys(excluded.shape[0], excluded.shape[1], generator, excluded.device)
     return top_classes(keys.masked_fill(excluded, -1.0), num_negatives)

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from usb_negsamp.host.datasets import plain_images
 
 
 def _calibration_batches(algorithm: Any, num_batches: int) -> list[Tensor]:
@@ -27,11 +28,8 @@ def _calibration_batches(algorithm: Any, num_batches: int) -> list[Tensor]:
     pool, transform = algorithm.dataset_dict["train_ulb"], algorithm.dataset_dict["eval"].transform
     batch_size = algorithm.args.eval_batch_size
     count = min(len(pool), num_batches * batch_size)
-    images = []
-    for index in np.linspace(0, len(pool) - 1, count).astype(int):
-        image = pool.__sample__(int(index))[0]
-        images.append(transform(Image.fromarray(image) if isinstance(image, np.ndarray) else image))
-    batches = list(torch.stack(images).split(batch_size))
+    images = plain_images(pool, transform, np.linspace(0, len(pool) - 1, count).astype(int).tolist())
+    batches = list(images.split(batch_size))
     algorithm._calibration_batches = batches
     return batches
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from semilearn.core.utils import build as host_build
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
@@ -112,6 +114,12 @@ def build_source(
         "eval": evaluated[0],
         "test": evaluated[1] if len(evaluated) > 1 else None,
     }
+
+
+def plain_images(dataset: Any, transform: Any, indices: Iterable[int]) -> torch.Tensor:
+    """Images (N, C, H, W) of one of the host's data sets under ``transform``, the one for evaluation usually."""
+    samples = (dataset.__sample__(index)[0] for index in indices)
+    return torch.stack([transform(Image.fromarray(s) if isinstance(s, np.ndarray) else s) for s in samples])
 
 
 def _has_medium_view() -> bool:

@@ -1,0 +1,135 @@
+"""The ways of choosing negatives that look at the sample and not at the network's present output (paper, Appendix B).
+
+Each is a table over the unlabeled images, made once before the training, and a draw from its rows at each step:
+
+- ``uniform``: P classes out of all, the right one not spared;
+- ``oracle``: P wrong classes, by the true labels;
+- ``neighbour``: by the distance to the nearest labeled image of each class, on pixels or on the network's features.
+  ``exclude`` draws P classes but never the nearest, ``exclude_nearest`` never one of the four nearest, and
+  ``furthest`` takes the P furthest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.functional import negatives_outside
+from usb_negsamp.functional.negatives import class_distances
+from usb_negsamp.host.datasets import plain_images
+from usb_negsamp.host.repairs.seeded_loading import mix
+
+RULES = ("threshold", "uniform", "neighbour", "oracle")
+NEIGHBOUR_RULES = ("exclude", "exclude_nearest", "furthest")
+FEATURES = ("pixels", "network")
+NUM_EXCLUDED = 4
+
+
+class NegativeTable:
+    """Negatives by the index of the unlabeled image.
+
+    Args:
+        excluded: (N, K), bool; classes that are never drawn for the image.
+        num_negatives: the paper's P.
+        seed: with the iteration, it decides the draw, so that a resumed run draws what it would have.
+        fixed: take all classes that are not excluded instead of drawing.
+    """
+
+    def __init__(self, excluded: Tensor, num_negatives: int, seed: int, fixed: bool = False) -> None:
+        self.excluded = excluded
+        self.num_negatives = num_negatives
+        self.seed = seed
+        self.fixed = fixed
+
+    def draw(self, indices: Tensor, iteration: int) -> Tensor:
+        """Negatives (N, K), bool, of the images ``indices`` (N,) at ``iteration``, on the device of ``indices``."""
+        excluded = self.excluded[indices.cpu()]
+        if self.fixed:
+            return (~excluded).to(indices.device)
+        generator = torch.Generator().manual_seed(mix(self.seed, iteration))
+        return negatives_outside(excluded, self.num_negatives, generator).to(indices.device)
+
+
+@torch.no_grad()
+def negative_table(
+    algorithm: Any, rule: str, num_negatives: int, neighbour_rule: str, neighbour_features: str
+) -> NegativeTable:
+    """Make the table of ``rule`` for the data of ``algorithm``.
+
+    Raises:
+        ConfigError: the true labels are not known (oracle), or a labeled class has no image (furthest).
+    """
+    unlabeled, num_classes = algorithm.dataset_dict["train_ulb"], algorithm.num_classes
+    seed = algorithm.args.seed
+    if rule == "uniform":
+        return NegativeTable(torch.zeros(len(unlabeled), num_classes, dtype=torch.bool), num_negatives, seed)
+    if rule == "oracle":
+        targets = torch.as_tensor(unlabeled.targets if unlabeled.targets is not None else [-1]).long()
+        if len(targets) != len(unlabeled) or targets.min() < 0 or targets.max() >= num_classes:
+            raise ConfigError("ns3l_rule: oracle needs the true class of every unlabeled image, and not all are known")
+        return NegativeTable(torch.nn.functional.one_hot(targets, num_classes).bool(), num_negatives, seed)
+    distances = _class_distances(algorithm, neighbour_features)
+    if neighbour_rule == "furthest":
+        if not torch.isfinite(distances).all():
+            raise ConfigError("ns3l_neighbour_rule: furthest needs a labeled image of every class")
+        kept = distances.topk(num_classes - num_negatives, dim=1, largest=False).indices
+        excluded = torch.zeros_like(distances, dtype=torch.bool).scatter_(1, kept, True)
+        return NegativeTable(excluded, num_negatives, seed, fixed=True)
+    num_excluded = NUM_EXCLUDED if neighbour_rule == "exclude_nearest" else 1
+    nearest = distances.topk(num_excluded, dim=1, largest=False).indices
+    excluded = torch.zeros_like(distances, dtype=torch.bool).scatter_(1, nearest, True)
+    return NegativeTable(excluded, num_negatives, seed)
+
+
+def _class_distances(algorithm: Any, neighbour_features: str) -> Tensor:
+    """Distances (N, K) of the unlabeled images to the nearest labeled one of each class, on the CPU."""
+    transform = algorithm.dataset_dict["eval"].transform
+    labeled = algorithm.dataset_dict["train_lb"]
+    device = next(algorithm.model.parameters()).device
+    was_training = algorithm.model.training
+    algorithm.model.eval()
+
+    def features(dataset: Any) -> Tensor:
+        images = plain_images(dataset, transform, range(len(dataset)))
+        if neighbour_features == "pixels":
+            return images.flatten(1)
+        parts = [algorithm.model(part.to(device))["feat"].float().cpu() for part in images.split(256)]
+        return torch.cat(parts)
+
+    distances = class_distances(
+        features(algorithm.dataset_dict["train_ulb"]),
+        features(labeled),
+        torch.as_tensor(labeled.targets).long(),
+        algorithm.num_classes,
+    )
+    algorithm.model.train(was_training)
+    return distances
+
+
+def check_rule(args: Any) -> None:
+    """Check the keys of the rules.
+
+    Raises:
+        ConfigError: an unknown rule, or more negatives than classes remain for it.
+    """
+    from usb_negsamp.errors import unknown
+
+    for key, choices in (
+        ("ns3l_rule", RULES),
+        ("ns3l_neighbour_rule", NEIGHBOUR_RULES),
+        ("ns3l_neighbour_features", FEATURES),
+    ):
+        if getattr(args, key) not in choices:
+            raise unknown(key, getattr(args, key), choices)
+    dropped = 0 if args.ns3l_rule == "uniform" else 1
+    if args.ns3l_rule == "neighbour" and args.ns3l_neighbour_rule == "exclude_nearest":
+        dropped = NUM_EXCLUDED
+    largest = min(args.num_classes - 1, args.num_classes - dropped)
+    if args.ns3l_rule != "threshold" and not 1 <= args.ns3l_num_negatives <= largest:
+        raise ConfigError(
+            f"ns3l_num_negatives: expected 1 to {largest} with {args.num_classes} classes and rule {args.ns3l_rule}, "
+            f"but got {args.ns3l_num_negatives}"
+        )
