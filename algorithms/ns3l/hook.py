@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
-from usb_negsamp.functional import ns3l_loss, sigmoid_ramp, threshold_negatives
+from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
 from usb_negsamp.host import Hook
+from usb_negsamp.host.options import mixed_classes
 
 
 class NS3LHook(Hook):
@@ -25,11 +26,13 @@ class NS3LHook(Hook):
         view: ``weak`` and ``strong`` take negatives and loss from that view; ``weak_to_strong`` takes the negatives
             from the weak view and the loss on the strong one.
         rule: ``threshold``, or one of :mod:`usb_negsamp.algorithms.ns3l.rules`, with the settings of that rule.
+        spare_mixed: around MixMatch, the two classes mixed into a label are never its negatives.
         passes: 1 takes negatives and probabilities from the same pass (the paper's text); 2 takes the probabilities
             from a second pass, on another weak view (the released code).
     """
 
     settings_only = True
+    ramp_shape = staticmethod(sigmoid_ramp)
 
     def __init__(
         self,
@@ -42,8 +45,10 @@ class NS3LHook(Hook):
         num_negatives: int = 1,
         neighbour_rule: str = "exclude",
         neighbour_features: str = "pixels",
+        spare_mixed: bool = False,
     ) -> None:
         super().__init__()
+        self.spare_mixed = spare_mixed
         self.rule = rule
         self.rule_settings = (num_negatives, neighbour_rule, neighbour_features)
         self.table: NegativeTable | None = None
@@ -75,7 +80,7 @@ class NS3LHook(Hook):
     def weight_at(self, algorithm: Any) -> float:
         """The loss weight of the present iteration."""
         ramp_iterations = self.ramp * algorithm.num_train_iter
-        return self.weight * (sigmoid_ramp(algorithm.it / ramp_iterations) if ramp_iterations > 0 else 1.0)
+        return self.weight * (self.ramp_shape(algorithm.it / ramp_iterations) if ramp_iterations > 0 else 1.0)
 
     def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
         """Logits (N, K) with a gradient, and the negative classes (N, K) as booleans without one."""
@@ -108,8 +113,12 @@ class MixMatchNS3LHook(NS3LHook):
     """NS3L in MixMatch (paper, section 4.4): negatives are read from the generated, mixed labels.
 
     The loss runs over the mixed labeled and unlabeled inputs, whose logits and labels are the arguments of the base's
-    own two losses: no pass is added.
+    own two losses: no pass is added. As in the paper, a class that was mixed in with less than T is a negative, also
+    where it is a true label's; ``spare_mixed`` leaves out the likeliest class of each of the two mixed labels.
+    The weight grows linearly, as that of MixMatch's own unlabeled loss.
     """
+
+    ramp_shape = staticmethod(linear_ramp)
 
     def before_run(self, algorithm: Any) -> None:
         """Listen to the two criteria of the base algorithm."""
@@ -120,6 +129,8 @@ class MixMatchNS3LHook(NS3LHook):
     def before_train_step(self, algorithm: Any) -> None:
         """Forget the step before."""
         self.mixed.clear()
+        if self.spare_mixed and self.weight != 0.0:
+            mixed_classes.listen()
 
     def _keep(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         logits, labels = inputs[:2]
@@ -130,4 +141,5 @@ class MixMatchNS3LHook(NS3LHook):
         logits = torch.cat([kept for kept, _ in self.mixed])
         labels = torch.cat([labels for _, labels in self.mixed])
         self.mixed.clear()
-        return logits, threshold_negatives(labels.detach().float(), self.threshold)
+        negatives = threshold_negatives(labels.detach().float(), self.threshold)
+        return logits, negatives & ~mixed_classes.heard() if self.spare_mixed else negatives

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -11,7 +12,8 @@ from usb_negsamp.algorithms.ns3l.hook import MixMatchNS3LHook, NS3LHook
 from usb_negsamp.algorithms.ns3l.rules import check_rule
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.functional import default_threshold
-from usb_negsamp.host import ALGORITHMS, AlgorithmBase, SSL_Argument
+from usb_negsamp.host import ALGORITHMS, AlgorithmBase, SSL_Argument, str2bool
+from usb_negsamp.host.tape import evaluated_logits
 from usb_negsamp.host.wrapping import Wrapper, compose
 
 VIEWS = ("weak", "strong", "weak_to_strong")
@@ -51,12 +53,22 @@ class NS3LWrapper(Wrapper):
         """Batch key of the second weak view."""
         return SECOND_WEAK_VIEW
 
+    def logits_of_extra_pass(self, view: str) -> Tensor:
+        """Logits (N, K) as of the base class; of several heads, those that the algorithm evaluates with."""
+        return evaluated_logits(self, self.batch[view], super().logits_of_extra_pass(view))
+
     def set_hooks(self) -> None:
         """Register NS3L's hook ahead of the update of the weights, then the base's hooks."""
+        self.tape.read_heads = functools.partial(evaluated_logits, self)
         hook_class = MixMatchNS3LHook if self._reads_mixed_labels() else NS3LHook
         settings = checked_settings(self.args)
         if hook_class is MixMatchNS3LHook:
             check_around_mixmatch(settings)
+        elif settings["spare_mixed"]:
+            raise ConfigError(
+                f"ns3l_spare_mixed: expected False, or an algorithm that mixes labels as mixmatch does, but got True "
+                f"around {self.base_name}"
+            )
         hook = hook_class(**settings)
         self.register_hook(hook, "NS3LHook", "HIGHEST")  # type: ignore[attr-defined]
         super().set_hooks()
@@ -73,7 +85,12 @@ class NS3LWrapper(Wrapper):
                 "T: classes of a probability below it are negative; none, 0.4/num_classes",
             ),
             SSL_Argument("--ns3l_weight", float, 1.0, "lambda_1: weight of the NS3L loss; 0 switches it off"),
-            SSL_Argument("--ns3l_ramp", float, 0.25, "share of the training over which the weight ramps up; 0, none"),
+            SSL_Argument(
+                "--ns3l_ramp",
+                float,
+                0.25,
+                "share of the training over which the weight ramps up, around mixmatch linearly as its own; 0, none",
+            ),
             SSL_Argument(
                 "--ns3l_view",
                 str,
@@ -109,6 +126,13 @@ class NS3LWrapper(Wrapper):
                 1,
                 "1, negatives and loss from one pass; 2, the loss from a second pass (released code)",
             ),
+            SSL_Argument(
+                "--ns3l_spare_mixed",
+                str2bool,
+                False,
+                "around mixmatch, the two classes mixed into a label are never negatives (the paper does not spare "
+                "them)",
+            ),
         ]
 
 
@@ -143,6 +167,7 @@ def checked_settings(args: Any) -> dict[str, Any]:
         "num_negatives": args.ns3l_num_negatives,
         "neighbour_rule": args.ns3l_neighbour_rule,
         "neighbour_features": args.ns3l_neighbour_features,
+        "spare_mixed": args.ns3l_spare_mixed,
     }
 
 

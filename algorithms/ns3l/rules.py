@@ -32,9 +32,10 @@ class NegativeTable:
     """Negatives by the index of the unlabeled image.
 
     Args:
-        excluded: (N, K), bool; classes that are never drawn for the image.
+        excluded: (N, K), bool; classes that are never drawn for the image. Where the model is.
         num_negatives: the paper's P.
-        seed: with the iteration, it decides the draw, so that a resumed run draws what it would have.
+        seed: with the iteration, it decides the draw (of one kind of device), so that a resumed run draws what it
+            would have.
         fixed: take all classes that are not excluded instead of drawing.
     """
 
@@ -45,43 +46,57 @@ class NegativeTable:
         self.fixed = fixed
 
     def draw(self, indices: Tensor, iteration: int) -> Tensor:
-        """Negatives (N, K), bool, of the images ``indices`` (N,) at ``iteration``, on the device of ``indices``."""
-        excluded = self.excluded[indices.cpu()]
+        """Negatives (N, K), bool, of the images ``indices`` (N,) at ``iteration``, on the table's device.
+
+        ``indices`` stand on the table's device: nothing is fetched from it.
+        """
+        excluded = self.excluded[indices]
         if self.fixed:
-            return (~excluded).to(indices.device)
-        generator = torch.Generator().manual_seed(mix(self.seed, iteration))
-        return negatives_outside(excluded, self.num_negatives, generator).to(indices.device)
+            return ~excluded
+        generator = torch.Generator(excluded.device).manual_seed(mix(self.seed, iteration))
+        return negatives_outside(excluded, self.num_negatives, generator)
 
 
 @torch.no_grad()
 def negative_table(
     algorithm: Any, rule: str, num_negatives: int, neighbour_rule: str, neighbour_features: str
 ) -> NegativeTable:
-    """Make the table of ``rule`` for the data of ``algorithm``.
+    """Make the table of ``rule`` for the data of ``algorithm``, on the device of its model.
+
+    Raises:
+        ConfigError: the true labels are not known (oracle), or a labeled class has no image (furthest).
+    """
+    excluded = excluded_classes(algorithm, rule, num_negatives, neighbour_rule, neighbour_features)
+    device = next(algorithm.model.parameters()).device
+    fixed = rule == "neighbour" and neighbour_rule == "furthest"
+    return NegativeTable(excluded.to(device), num_negatives, algorithm.args.seed, fixed)
+
+
+def excluded_classes(
+    algorithm: Any, rule: str, num_negatives: int, neighbour_rule: str, neighbour_features: str
+) -> Tensor:
+    """Classes (N, K), bool, on the CPU, that ``rule`` never makes negatives of each unlabeled image.
 
     Raises:
         ConfigError: the true labels are not known (oracle), or a labeled class has no image (furthest).
     """
     unlabeled, num_classes = algorithm.dataset_dict["train_ulb"], algorithm.num_classes
-    seed = algorithm.args.seed
     if rule == "uniform":
-        return NegativeTable(torch.zeros(len(unlabeled), num_classes, dtype=torch.bool), num_negatives, seed)
+        return torch.zeros(len(unlabeled), num_classes, dtype=torch.bool)
     if rule == "oracle":
         targets = torch.as_tensor(unlabeled.targets if unlabeled.targets is not None else [-1]).long()
         if len(targets) != len(unlabeled) or targets.min() < 0 or targets.max() >= num_classes:
             raise ConfigError("ns3l_rule: oracle needs the true class of every unlabeled image, and not all are known")
-        return NegativeTable(torch.nn.functional.one_hot(targets, num_classes).bool(), num_negatives, seed)
+        return torch.nn.functional.one_hot(targets, num_classes).bool()
     distances = _class_distances(algorithm, neighbour_features)
     if neighbour_rule == "furthest":
         if not torch.isfinite(distances).all():
             raise ConfigError("ns3l_neighbour_rule: furthest needs a labeled image of every class")
-        kept = distances.topk(num_classes - num_negatives, dim=1, largest=False).indices
-        excluded = torch.zeros_like(distances, dtype=torch.bool).scatter_(1, kept, True)
-        return NegativeTable(excluded, num_negatives, seed, fixed=True)
-    num_excluded = NUM_EXCLUDED if neighbour_rule == "exclude_nearest" else 1
+        num_excluded = num_classes - num_negatives
+    else:
+        num_excluded = NUM_EXCLUDED if neighbour_rule == "exclude_nearest" else 1
     nearest = distances.topk(num_excluded, dim=1, largest=False).indices
-    excluded = torch.zeros_like(distances, dtype=torch.bool).scatter_(1, nearest, True)
-    return NegativeTable(excluded, num_negatives, seed)
+    return torch.zeros_like(distances, dtype=torch.bool).scatter_(1, nearest, True)
 
 
 def _class_distances(algorithm: Any, neighbour_features: str) -> Tensor:

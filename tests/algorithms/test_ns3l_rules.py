@@ -95,3 +95,30 @@ def test_the_oracle_refuses_images_of_unknown_class(tmp_path):
 def test_impossible_rules_are_one_clear_error(name, overrides, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build_tiny(name, tmp_path, **overrides)
+
+
+def test_the_table_stands_on_the_models_device(tmp_path):
+    algorithm = build_tiny("vat_ns3l", tmp_path)
+    algorithm.model.to("meta")
+    table = negative_table(algorithm, "oracle", 3, "exclude", "pixels")
+    assert table.excluded.device.type == "meta"
+
+
+def test_a_draw_fetches_nothing_from_the_device():
+    # A meta tensor has no values: what would fetch them raises.
+    excluded, indices = torch.zeros(50, 10, dtype=torch.bool, device="meta"), torch.zeros(4, dtype=int, device="meta")
+    assert NegativeTable(excluded, 3, seed=1, fixed=True).draw(indices, 0).shape == (4, 10)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("fixed", [False, True])
+def test_a_draw_on_a_gpu_waits_for_nothing(fixed):
+    table = NegativeTable(torch.zeros(50, 10, dtype=torch.bool, device="cuda"), 3, seed=1, fixed=fixed)
+    indices = torch.arange(50, device="cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        negatives = table.draw(indices, 0)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert (negatives.sum(1) == (10 if fixed else 3)).all()

@@ -96,6 +96,35 @@ def test_the_split_of_these_options_is_the_one_of_every_machine() -> None:
     assert split.digest == "d735b0477075ba16e946d8f22f1cfbfcb86cfa2f3bd727a6eaf4840c868ed855"
 
 
+def test_a_data_sets_own_fold_is_the_labeled_part_of_its_number() -> None:
+    folds = (np.arange(40), np.arange(100, 140))
+    for number, fold in enumerate(folds):
+        split = labeled_split(TARGETS, **{**OPTIONS, "split_seed": number}, folds=folds)
+        assert split.labeled.tolist() == fold.tolist()
+        assert np.bincount(TARGETS[split.validation]).tolist() == [5] * 4
+        together = np.concatenate([split.labeled, split.unlabeled, split.validation])
+        assert np.array_equal(np.sort(together), np.arange(len(TARGETS)))
+        assert split.digest != labeled_split(TARGETS, **{**OPTIONS, "split_seed": number}).digest
+
+
+def test_folds_of_unequal_classes_are_taken_as_they_are() -> None:
+    fold = np.array([0, 1, 2, 4, 8, 12])
+    split = labeled_split(TARGETS, num_labels=6, num_classes=4, validation_size=0, split_seed=0, folds=(fold,))
+    assert split.labeled.tolist() == fold.tolist()
+    assert len(split.unlabeled) == len(TARGETS) - 6
+
+
+def test_another_number_of_labels_than_the_folds_is_drawn_as_ever() -> None:
+    split = labeled_split(TARGETS, **OPTIONS, folds=(np.arange(8),))
+    assert same(split, labeled_split(TARGETS, **OPTIONS))
+
+
+def test_a_fold_that_is_not_there_is_one_line() -> None:
+    line = "^split_seed: expected 0 to 1, because the data set defines 2 parts of 40 labeled images, but got 2$"
+    with pytest.raises(ConfigError, match=line):
+        labeled_split(TARGETS, **{**OPTIONS, "split_seed": 2}, folds=(np.arange(40), np.arange(40, 80)))
+
+
 def test_fewer_labels_are_among_more_labels_and_validation_stays() -> None:
     few = labeled_split(TARGETS, **{**OPTIONS, "num_labels": 8})
     many = labeled_split(TARGETS, **OPTIONS)

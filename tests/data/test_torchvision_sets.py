@@ -182,7 +182,8 @@ def test_stl10_brings_its_unlabeled_pool_and_its_folds(tmp_path: Path, unchecked
     assert source.unlabeled is not None
     assert source.unlabeled.targets.tolist() == [-1] * 7
     assert source.classes[0] == "airplane"
-    assert [fold.tolist() for fold in stl10_folds(tmp_path)] == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
+    for folds in (source.folds, stl10_folds(tmp_path)):
+        assert [fold.tolist() for fold in folds] == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
 
 
 def test_color_images_are_resized(tmp_path: Path, unchecked: None) -> None:

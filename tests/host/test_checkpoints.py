@@ -85,6 +85,14 @@ def test_a_checkpoint_that_would_execute_code_is_refused(tmp_path):
         read_checkpoint(path)
 
 
+@pytest.mark.parametrize("content", [b"", b"hello", b"text", b"PK", b"\x80"])
+def test_what_is_no_checkpoint_is_named_in_one_line(tmp_path, content):
+    path = tmp_path / "notes.pth"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"expected a checkpoint at .*notes\.pth, but it cannot be read"):
+        read_checkpoint(path)
+
+
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch):
     path = tmp_path / "latest_model.pth"
     write_checkpoint({"model": {}, "it": 1}, path)
@@ -130,3 +138,38 @@ def test_an_empty_scaler_state_leaves_the_live_scaler(tmp_path):
     algorithm.loss_scaler = torch.amp.GradScaler("cpu")
     algorithm.load_model(str(path))
     assert algorithm.loss_scaler.is_enabled()
+
+
+def test_resuming_reads_the_file_once(tmp_path, monkeypatch):
+    path = cut_run("flexmatch", tmp_path)
+    algorithm = build_tiny("flexmatch", tmp_path)
+    reads, load = [], torch.load
+    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: reads.append(args) or load(*args, **kwargs))
+    resume(algorithm, path)
+    assert len(reads) == 1
+    assert algorithm.it == 7
+
+
+def test_an_algorithm_that_returns_nothing_resumes_as_well(tmp_path, monkeypatch):
+    whole = parameters_of(train_tiny("fixmatch", tmp_path / "whole"))
+    path = cut_run("fixmatch", tmp_path / "cut")
+    algorithm, load = build_tiny("fixmatch", tmp_path / "cut"), AlgorithmBase.load_model
+    # The host's DARP and SAW are such.
+    monkeypatch.setattr(algorithm, "load_model", lambda load_path: load(algorithm, load_path) and None, raising=False)
+    resume(algorithm, path)
+    monkeypatch.undo()
+    algorithm.train()
+    assert all(torch.equal(whole[name], tensor) for name, tensor in parameters_of(algorithm).items())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "there is no such file"), (b"PK\x03\x04 half a file", "cannot be read")]
+)
+def test_an_algorithm_that_reads_the_file_by_itself_gets_the_same_errors(content, message, tmp_path, monkeypatch):
+    path = tmp_path / "own.pth"
+    if content is not None:
+        path.write_bytes(content)
+    algorithm = build_tiny("fixmatch", tmp_path)
+    monkeypatch.setattr(algorithm, "load_model", lambda load_path: torch.load(load_path), raising=False)
+    with pytest.raises(ConfigError, match=message):
+        resume(algorithm, path)

@@ -1,5 +1,6 @@
 """Replacements are recorded and can be taken back."""
 
+import importlib
 import types
 
 from usb_negsamp.host import patching
@@ -42,3 +43,22 @@ def test_taking_back_the_first_of_two_repairs_of_one_attribute_keeps_the_second(
     with patching.undone("a test's first repair"):
         assert owner.value == 0
     assert owner.value == 2
+
+
+def write_package(directory, **modules):
+    directory.mkdir()
+    (directory / "__init__.py").write_text("log = []\n")
+    for name, body in modules.items():
+        (directory / f"{name}.py").write_text(body)
+
+
+def test_modules_are_applied_once_in_the_order_given(tmp_path, monkeypatch):
+    body = "import applied_in_order as package\n\ndef apply():\n    package.log.append(__name__)\n"
+    write_package(tmp_path / "applied_in_order", later=body, earlier=body)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(patching, "_applied", dict(patching._applied))
+    for _ in range(2):
+        patching.apply_each("applied_in_order", ("later", "earlier"))
+    package = importlib.import_module("applied_in_order")
+    assert package.log == ["applied_in_order.later", "applied_in_order.earlier"]
+    assert patching.applied()[-2:] == ["later", "earlier"]

@@ -1,11 +1,15 @@
 """The tape finds the logits that a step has computed anyway."""
 
+import functools
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from usb_negsamp.host.tape import Tape, find_rows
+from usb_negsamp import ConfigError
+from usb_negsamp.host.tape import Tape, evaluated_logits, find_rows
 
 
 class Net(nn.Module):
@@ -100,3 +104,53 @@ def test_attaching_to_another_model_lets_go_of_the_first():
     tape.start()
     first(view)
     assert tape.passes == []
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(3, 2) for _ in range(2))
+
+    def forward(self, x):
+        return {"logits": [head(x) for head in self.heads], "feat": x}
+
+
+class EvaluatesWithTheMean:
+    """As the host's MultiMatch."""
+
+    num_heads = 2
+    gpu = None
+
+    def get_logits(self, data, out_key):
+        return sum(self.model(data["x_lb"])[out_key]) / self.num_heads
+
+
+class EvaluatesWithTheLast(EvaluatesWithTheMean):
+    def get_logits(self, data, out_key):
+        return self.model(data["x_lb"])[out_key][-1]
+
+
+@pytest.mark.parametrize(("algorithm", "weights"), [(EvaluatesWithTheMean, (0.5, 0.5)), (EvaluatesWithTheLast, (0, 1))])
+def test_of_several_heads_the_tape_reads_what_the_algorithm_evaluates_with(algorithm, weights):
+    x_lb, weak = torch.randn(2, 3), torch.randn(4, 3)
+    tape, (heads,) = recorded(torch.cat((x_lb, weak)), net=TwoHeads())
+    tape.read_heads = functools.partial(evaluated_logits, algorithm())
+    logits = tape.rows(weak, "x_ulb_w", with_grad=True)
+    assert torch.allclose(logits, (weights[0] * heads[0] + weights[1] * heads[1])[2:])
+    assert logits.requires_grad
+
+
+@pytest.mark.parametrize("algorithm", [object(), type("Plain", (), {"get_logits": lambda self, data, key: [1]})()])
+def test_heads_that_nothing_makes_one_are_one_clear_error(algorithm):
+    view = torch.randn(4, 3)
+    tape, _ = recorded(view, net=TwoHeads())
+    with pytest.raises(ConfigError, match="but got 2 heads"):
+        tape.rows(view, "x_ulb_w", with_grad=True)
+    tape.read_heads = functools.partial(evaluated_logits, algorithm)
+    with pytest.raises(ConfigError, match=r"the logits of 2 heads: expected .* get_logits"):
+        tape.rows(view, "x_ulb_w", with_grad=True)
+
+
+def test_heads_do_not_matter_where_nothing_is_read():
+    tape, _ = recorded(torch.randn(4, 3), net=TwoHeads())
+    assert tape.rows(torch.randn(4, 3), "x_ulb_w", with_grad=True) is None

@@ -102,6 +102,19 @@ def test_the_values_of_mixmatch_with_ns3l(dataset: str, labels: int | None, weig
     assert args.unsup_ramp == "linear"
 
 
+@pytest.mark.parametrize("algorithm", ["supervised", "ns3l"])
+def test_the_values_of_the_fashion_mnist_study(algorithm: str) -> None:
+    args = of("ns3l-fmnist", algorithm, "fashion_mnist")
+    # 60,000 training images: 2,000 labeled, and 50 epochs over the 58,000 others in batches of 50.
+    assert (args.num_labels, args.validation_size, args.include_lb_to_ulb) == (2000, 0, False)
+    assert args.num_train_iter * args.batch_size * args.uratio == 50 * (60_000 - args.num_labels)
+    assert (args.epoch, args.num_eval_iter * args.epoch) == (50, args.num_train_iter)
+    assert (args.optim, args.lr, args.lr_schedule, args.net) == ("Adam", 6e-4, "constant", "small_cnn")
+    assert args.num_last_evaluations == 1
+    # No augmentation: neither shift nor flip.
+    assert (args.augmentation, args.crop_ratio, args.horizontal_flip) == (None, 1.0, False)
+
+
 def test_a_shorter_run_keeps_the_shares_of_ramp_and_drop() -> None:
     args = of("ns3l", "vat", num_train_iter=20_000)
     assert (args.lr_decay_iters, args.unsup_warm_up, args.epoch) == ([13_000], 0.25, 20)
@@ -191,7 +204,8 @@ def test_a_list_of_iterations_may_come_from_the_command_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("preset", "algorithm"), [("ns3l", "vat_ns3l"), ("oliver", "pimodel"), ("ns3l-mixmatch", "mixmatch_ns3l")]
+    ("preset", "algorithm"),
+    [("ns3l", "vat_ns3l"), ("oliver", "pimodel"), ("ns3l-mixmatch", "mixmatch_ns3l"), ("ns3l-fmnist", "ns3l")],
 )
 def test_a_preset_trains_ten_steps(preset: str, algorithm: str, tmp_path: Any) -> None:
     unset = {"lr", "ema_m", "uratio", "epoch"}

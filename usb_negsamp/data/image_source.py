@@ -39,6 +39,7 @@ class ImageSource:
         mean: per channel, of pixel values scaled to [0, 1].
         std: per channel, of pixel values scaled to [0, 1]; never zero.
         horizontal_flip: whether a mirrored image is still of its class (digits: no).
+        folds: labeled parts that the data set itself defines, as indices into ``train``; without any, empty.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ImageSource:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     horizontal_flip: bool
+    folds: tuple[np.ndarray, ...] = ()
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

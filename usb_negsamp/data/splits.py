@@ -4,10 +4,14 @@ A split depends on its options alone: ``drawing`` puts each class in an order th
 
 Labels come from the front of a class's order and validation from its end. So, for one ``split_seed``, the labeled
 images for 250 labels are among those for 4,000, and validation stays the same for all numbers of labels.
+
+A data set may define labeled parts of its own, as STL-10 does with ten folds of 1,000 images. For that number of labels
+the seed of the split is the number of the fold.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +45,13 @@ class Split:
 
 
 def labeled_split(
-    targets: np.ndarray, *, num_labels: int, num_classes: int, validation_size: int, split_seed: int
+    targets: np.ndarray,
+    *,
+    num_labels: int,
+    num_classes: int,
+    validation_size: int,
+    split_seed: int,
+    folds: Sequence[np.ndarray] = (),
 ) -> Split:
     """Draw a class-balanced labeled part and a stratified validation part.
 
@@ -52,10 +62,12 @@ def labeled_split(
         num_classes: number of classes K.
         validation_size: images held out, shared over the classes in proportion to their sizes.
         split_seed: non-negative; the only source of chance.
+        folds: labeled parts that the data set itself defines, as indices into ``targets``. Where their size is
+            ``num_labels``, fold ``split_seed`` is the labeled part, and the validation part is drawn from the others.
 
     Raises:
         ConfigError: ``num_labels`` is neither such a multiple nor all; a class has too few images; a target is out of
-            range.
+            range; there is no fold ``split_seed``.
     """
     targets = np.asarray(targets)
     check_targets(targets)
@@ -71,7 +83,10 @@ def labeled_split(
     if validation_size >= num_known:
         raise ConfigError(f"validation_size={validation_size} leaves nothing of {num_known} images with a label")
     validation_sizes = proportional_shares(validation_size, sizes)
-    if num_labels == num_known - validation_size:
+    fold = _fold(folds, num_labels, split_seed)
+    if fold is not None:
+        labeled_sizes = np.bincount(targets[fold], minlength=num_classes)
+    elif num_labels == num_known - validation_size:
         labeled_sizes = sizes - validation_sizes
     else:
         labeled_sizes = np.full(num_classes, _labels_per_class(num_labels, num_classes))
@@ -80,6 +95,9 @@ def labeled_split(
     labeled, validation = [], []
     for label in range(num_classes):
         members = class_order(targets, label, split_seed)
+        if fold is not None:
+            in_fold = np.isin(members, fold)
+            members = np.concatenate([members[in_fold], members[~in_fold]])
         labeled.append(members[: labeled_sizes[label]])
         validation.append(members[len(members) - validation_sizes[label] :])
 
@@ -89,6 +107,18 @@ def labeled_split(
     is_rest[arrays["validation"]] = False
     arrays["unlabeled"] = np.flatnonzero(is_rest).astype(np.int64)
     return Split(**arrays, digest=split_digest(options, arrays))
+
+
+def _fold(folds: Sequence[np.ndarray], num_labels: int, split_seed: int) -> np.ndarray | None:
+    """Return the fold that is the labeled part, or None where ``num_labels`` is not the folds' size."""
+    if not folds or num_labels != len(folds[0]):
+        return None
+    if split_seed >= len(folds):
+        raise ConfigError(
+            f"split_seed: expected 0 to {len(folds) - 1}, because the data set defines {len(folds)} parts of "
+            f"{num_labels} labeled images, but got {split_seed}"
+        )
+    return folds[split_seed]
 
 
 def _check_range(targets: np.ndarray, num_classes: int) -> None:

@@ -8,6 +8,7 @@ is ``train`` alone, without ``extra``, and its digits are not mirrored.
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import tarfile
 import zlib
@@ -75,13 +76,14 @@ def load_svhn(data_dir: Path, img_size: int) -> ImageSource:
 
 
 def load_stl10(data_dir: Path, img_size: int) -> ImageSource:
-    """Return STL-10: 5,000 labeled, 100,000 unlabeled and 8,000 test images, 96x96."""
+    """Return STL-10: 5,000 labeled, 100,000 unlabeled and 8,000 test images, 96x96, and its ten folds."""
     splits = ("train", "test", "unlabeled")
     train, test, pool = (
         image_arrays(part.data, part.labels, img_size)
         for part in (open_part("stl10", datasets.STL10, data_dir, split=split) for split in splits)
     )
-    return _source("stl10", STL10_NAMES, train, test, horizontal_flip=True, unlabeled=pool)
+    source = _source("stl10", STL10_NAMES, train, test, horizontal_flip=True, unlabeled=pool)
+    return dataclasses.replace(source, folds=stl10_folds(data_dir))
 
 
 def stl10_folds(data_dir: str | Path) -> tuple[np.ndarray, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
@@ -18,18 +19,19 @@ def resume(algorithm: Any, path: str | os.PathLike[str]) -> None:
         ConfigError: the file is no checkpoint, or one of another algorithm or network.
     """
     path = os.fspath(path)
-    read_checkpoint(path)
     try:
         checkpoint = algorithm.load_model(path)
-    except (KeyError, RuntimeError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
+    except ConfigError:
+        raise
+    except (LookupError, RuntimeError, ValueError, OSError, EOFError, pickle.UnpicklingError) as error:
+        # An algorithm that reads the file by itself has met one that is none: this says so.
+        read_checkpoint(path)
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
             f"cannot resume from {path}: expected a checkpoint of algorithm {algorithm.args.algorithm!r} with network "
             f"{algorithm.args.net!r}, but it does not fit ({type(error).__name__}: {reason})"
         ) from error
-    # Some of the host's imbalanced algorithms load but return nothing.
+    # Some of the host's imbalanced algorithms load but return nothing; for them alone the file is read again.
     checkpoint = checkpoint if checkpoint is not None else read_checkpoint(path)
     algorithm.resume = True
     skip_to(algorithm, algorithm.it)

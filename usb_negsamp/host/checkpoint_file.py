@@ -53,8 +53,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ConfigError(f"expected a checkpoint at {os.fspath(path)}, but there is no such file")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
+        # What a file that is no checkpoint raises depends on its first bytes; some errors have no words.
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"expected a checkpoint at {os.fspath(path)}, but it cannot be read: {reason}") from error
     if not isinstance(checkpoint, dict) or "model" not in checkpoint:
         raise ConfigError(f"expected a checkpoint of a training run at {os.fspath(path)}, but it has no entry 'model'")

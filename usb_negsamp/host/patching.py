@@ -15,8 +15,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -45,6 +46,19 @@ def applying(repair: str) -> Iterator[None]:
         yield
     finally:
         _current.pop()
+
+
+def apply_each(package: str, names: Iterable[str]) -> None:
+    """Apply the modules ``names`` of ``package``, in order: those that have not been applied in this process.
+
+    Each has a function ``apply()`` and is recorded under its own name.
+    """
+    for name in names:
+        if name in _applied:
+            continue
+        module = importlib.import_module(f"{package}.{name}")
+        with applying(name):
+            module.apply()
 
 
 def replace(owner: Any, name: str, value: Any) -> None:

@@ -7,20 +7,58 @@ is added.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from usb_negsamp.errors import ConfigError
+
 View = Tensor | dict[str, Tensor]
+Heads = list[Tensor] | tuple[Tensor, ...]
 
 
 class Pass(NamedTuple):
-    """One forward pass of a step: its input, its logits (N, K), and whether gradients were recorded."""
+    """One forward pass of a step: its input, its logits (N, K) or those of each head, and whether it has gradients."""
 
     input: View
-    logits: Tensor
+    logits: Tensor | Heads
     with_grad: bool
+
+
+class _Replayed:
+    """An algorithm whose model has just returned ``logits``."""
+
+    def __init__(self, algorithm: Any, logits: Heads) -> None:
+        self._algorithm, self._logits = algorithm, logits
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._algorithm, name)
+
+    def model(self, view: View) -> dict[str, Heads]:
+        return {"logits": self._logits}
+
+
+def evaluated_logits(algorithm: Any, view: View, logits: Tensor | Heads) -> Tensor:
+    """The logits (N, K) that ``algorithm`` evaluates with, of a pass of its model on ``view``.
+
+    Several heads (the host's MultiMatch) are made one by the algorithm's own ``get_logits``, with their gradients.
+
+    Raises:
+        ConfigError: there are several heads, and the algorithm does not say which logits it evaluates with.
+    """
+    if isinstance(logits, Tensor):
+        return logits
+    get_logits = getattr(type(algorithm), "get_logits", None)
+    one = None if get_logits is None else get_logits(_Replayed(algorithm, logits), {"x_lb": view}, "logits")
+    if not (isinstance(one, Tensor) and one.dim() == 2):
+        raise ConfigError(
+            f"the network returns the logits of {len(logits)} heads: expected {type(algorithm).__name__} to have a "
+            "method get_logits(data, out_key) that makes them the logits (N, K) it evaluates with, as the host's "
+            "MultiMatch has, but it has none"
+        )
+    return one
 
 
 def find_rows(joined: Tensor, view: Tensor) -> int | None:
@@ -43,9 +81,13 @@ class Tape:
 
     The offset of a view in a joined input is found once by content, and kept while the shapes and the rank of the pass
     stay the same.
+
+    Attributes:
+        read_heads: makes the logits of several heads those of one, given the view and the heads.
     """
 
     def __init__(self) -> None:
+        self.read_heads: Callable[[View, Heads], Tensor] | None = None
         self.passes: list[Pass] = []
         self._recording = False
         self._model: nn.Module | None = None
@@ -74,9 +116,21 @@ class Tape:
     def _record(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if not self._recording or not inputs or not isinstance(output, dict):
             return
-        logits = output.get("logits")
-        if isinstance(logits, Tensor) and logits.dim() == 2:
-            self.passes.append(Pass(inputs[0], logits, torch.is_grad_enabled() and logits.requires_grad))
+        logits: Any = output.get("logits")
+        heads = logits if isinstance(logits, (list, tuple)) else (logits,)
+        if heads and all(isinstance(head, Tensor) and head.dim() == 2 for head in heads):
+            with_grad = torch.is_grad_enabled() and any(head.requires_grad for head in heads)
+            self.passes.append(Pass(inputs[0], logits, with_grad))
+
+    def _logits(self, recorded: Pass) -> Tensor:
+        """Logits (M, K) of a pass. Heads are made one where they are asked for: a weight of 0 asks for nothing."""
+        if isinstance(recorded.logits, Tensor):
+            return recorded.logits
+        if self.read_heads is None:
+            raise ConfigError(
+                f"expected logits of one head, or a rule that makes them one, but got {len(recorded.logits)} heads"
+            )
+        return self.read_heads(recorded.input, recorded.logits)
 
     def rows(self, view: View, name: str, *, with_grad: bool) -> Tensor | None:
         """Logits (N, K) of ``view`` in a pass of this step, or None where no pass carried it.
@@ -85,11 +139,14 @@ class Tape:
             view: the tensor (or the host's dictionary of token tensors) that the train step was given.
             name: its key in the batch, under which the offset is kept.
             with_grad: whether the logits must carry a gradient.
+
+        Raises:
+            ConfigError: the pass has the logits of several heads, and nothing makes them one.
         """
         passes = [p for p in self.passes if p.with_grad or not with_grad]
         for recorded in passes:
             if recorded.input is view:
-                return recorded.logits
+                return self._logits(recorded)
         if not isinstance(view, Tensor):
             return None
         for rank, recorded in enumerate(passes):
@@ -100,5 +157,5 @@ class Tape:
                 self._offsets[key] = find_rows(recorded.input, view)
             offset = self._offsets[key]
             if offset is not None:
-                return recorded.logits[offset : offset + len(view)]
+                return self._logits(recorded)[offset : offset + len(view)]
         return None

@@ -16,7 +16,7 @@ usage: usb-negsamp COMMAND ...
   train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
   sweep --c FILE --grid KEY=A,B ...  train a grid of runs, some at a time; the same command again goes on
   report RUN_OR_SWEEP ...            tables of test errors, computed from results.csv
-  list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys
+  list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys, configs
   patch CHECKOUT                     make a checkout of the host load plugins and run on today's packages, and back
   doctor                             what is installed, what loads, and whether training can work here
 

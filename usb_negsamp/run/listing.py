@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run import choices
+from usb_negsamp.run.config_table import config_paths, config_tables
 from usb_negsamp.run.keys import OWN_ARGUMENTS, Key, markdown_table
 
-KINDS = ("algorithms", "wrappers", "datasets", "nets", "keys")
+KINDS = ("algorithms", "wrappers", "datasets", "nets", "configs", "keys")
+LISTED_TOGETHER = KINDS[:4]
 
 
 def list_names(words: Sequence[str]) -> int:
-    """Print the names of one kind, or of every kind but the keys; return the exit code.
+    """Print the names of one kind, or of every kind but the configurations and the keys; return the exit code.
 
     Raises:
         ConfigError: an unknown kind or option.
@@ -24,12 +26,15 @@ def list_names(words: Sequence[str]) -> int:
     if kind == "keys":
         _print_keys(rest)
         return 0
+    if kind == "configs" and rest == ["--markdown"]:
+        print(config_tables())
+        return 0
     if rest:
         raise ConfigError(f"unexpected {rest[0]!r}; expected one kind of: {', '.join(KINDS)}")
     import usb_negsamp
 
     usb_negsamp.register()
-    for name in [kind] if kind else KINDS[:-1]:
+    for name in [kind] if kind else LISTED_TOGETHER:
         if kind is None:
             print(f"{name}:")
         for line in _LISTS[name]():
@@ -71,6 +76,7 @@ _LISTS: dict[str, Callable[[], list[str]]] = {
     "wrappers": _wrappers,
     "datasets": choices.datasets,
     "nets": _nets,
+    "configs": config_paths,
 }
 
 

@@ -7,8 +7,6 @@ repair back and see the break. Ids such as V12 are the rows of the table in ``do
 
 from __future__ import annotations
 
-import importlib
-
 from usb_negsamp.host import patching
 
 ORDER: tuple[str, ...] = (
@@ -46,9 +44,4 @@ ORDER: tuple[str, ...] = (
 
 def apply_all() -> None:
     """Apply every repair that has not been applied in this process."""
-    for name in ORDER:
-        if name in patching.applied():
-            continue
-        module = importlib.import_module(f"{__name__}.{name}")
-        with patching.applying(name):
-            module.apply()
+    patching.apply_each(__name__, ORDER)

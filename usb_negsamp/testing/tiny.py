@@ -1,4 +1,4 @@
-"""Small real runs for tests of algorithms: ours, and those of third parties."""
+"""A small real run: ten steps on digits, on the CPU."""
 
 from __future__ import annotations
 
@@ -59,10 +59,14 @@ def tiny_arguments(algorithm: str, save_dir: str | os.PathLike[str], **overrides
 
 def build_tiny(algorithm: str, save_dir: str | os.PathLike[str], **overrides: Any) -> Any:
     """An algorithm ready to train :data:`TINY_RUN` on the CPU."""
+    return build_from(tiny_arguments(algorithm, save_dir, **overrides))
+
+
+def build_from(args: Namespace) -> Any:
+    """An algorithm ready to train as ``args`` say, with all generators seeded."""
     from usb_negsamp.host import device
     from usb_negsamp.host.build import build_algorithm
 
-    args = tiny_arguments(algorithm, save_dir, **overrides)
     device.select(args.device)
     seed_everything(args.seed)
     logger = logging.getLogger("usb_negsamp.testing")

@@ -1,0 +1,89 @@
+"""The script that runs the studies of benchmarks/: what each run is given, and that the studies there can be run."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from usb_negsamp.testing import TINY_RUN
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+STUDIES = sorted((BENCHMARKS / "studies").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def study() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("study", BENCHMARKS / "study.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_method_wins_over_a_data_set_and_that_over_what_is_common(study, tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "common": {"lr": 1, "net": "common", "T": 1},
+                "datasets": {"a": {"net": "dataset", "T": 2}, "b": {}},
+                "methods": {"x y": {"T": 3}, "z": {"lr": None, "load_path": "{runs}/{data}-{T}-{seed}"}},
+                "seeds": [0, 7],
+            }
+        )
+    )
+    found = list(study.cells(path, tmp_path / "runs"))
+    assert len(found) == 8
+    assert [found[0].keys[key] for key in ("net", "T", "lr")] == ["dataset", 3, 1]
+    assert "lr" not in found[1].keys
+    assert found[1].keys["load_path"] == f"{tmp_path}/runs/a-2-0"
+    assert found[0].directory == tmp_path / "runs" / "small" / "a-xy-0"
+    assert [cell.keys["seed"] for cell in found] == [0] * 4 + [7] * 4
+    assert all(cell.keys["seed"] == cell.keys["split_seed"] for cell in found)
+
+
+def test_a_study_is_run_once_and_collected(study, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "tiny.yaml"
+    common = {**TINY_RUN, "curve": False, "use_tensorboard": False}
+    methods = {"NS3L": {"algorithm": "ns3l"}, "supervised": {"algorithm": "supervised"}}
+    path.write_text(yaml.safe_dump({"common": common, "datasets": {"": {}}, "methods": methods, "seeds": [3]}))
+    from usb_negsamp.host import datasets
+
+    monkeypatch.setattr(datasets, "load_source", datasets.load_source)
+    words = ["study.py", str(path), "--runs", str(tmp_path / "runs")]
+    monkeypatch.setattr(sys, "argv", words)
+    study.main()
+    study.main()
+    assert "2 runs, 2 finished, 0 to do here" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", [*words, "--collect", str(tmp_path / "rows.csv")])
+    study.main()
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["method"], row["algorithm"], row["split_seed"]) for row in rows] == [
+        ("NS3L", "ns3l", "3"),
+        ("supervised", "supervised", "3"),
+    ]
+    assert all(0 <= float(row["test_acc_last"]) <= 1 for row in rows)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_run_of_a_study_resolves(study, path, tmp_path):
+    import usb_negsamp
+    from usb_negsamp.run.config import read_sources, resolve
+
+    usb_negsamp.register()
+    checked = set()
+    for cell in study.cells(path, tmp_path):
+        kind = (cell.keys["dataset"], cell.names["setting"], cell.names["method"])
+        if kind not in checked:
+            checked.add(kind)
+            resolve(read_sources([word for key, value in cell.keys.items() for word in (f"--{key}", str(value))]))
+    assert checked

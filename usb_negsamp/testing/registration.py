@@ -1,0 +1,56 @@
+"""How other processes come to know an algorithm that only the caller's process has registered."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import runpy
+from collections.abc import Callable
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+
+# A script that is run again under this name does not do what it does under "__main__".
+SCRIPT_NAME = "__usb_negsamp_conformance__"
+
+
+def as_text(register: str | Callable[[], Any] | None) -> str | None:
+    """``register`` as a line that another process can follow: ``module``, ``module:function`` or ``file.py:function``.
+
+    Raises:
+        ConfigError: a function that is not at the top level of a module or script.
+    """
+    if register is None or isinstance(register, str):
+        return register
+    name, module = getattr(register, "__qualname__", ""), getattr(register, "__module__", None)
+    if not inspect.isfunction(register) or module is None or "." in name or "<" in name:
+        raise ConfigError(
+            "register: expected 'package.module', 'package.module:function', or a function at the top level of a "
+            f"module, which another process can import, but got {register!r}"
+        )
+    if module == "__main__":
+        module = os.path.abspath(inspect.getfile(register))
+    return f"{module}:{name}"
+
+
+def follow(register: str) -> None:
+    """Import what ``register`` names, and call its function.
+
+    Raises:
+        ConfigError: there is no such module, file or function.
+    """
+    module, _, function = register.partition(":") if not register.endswith(".py") else (register, "", "")
+    try:
+        members = (
+            runpy.run_path(module, run_name=SCRIPT_NAME)
+            if module.endswith(".py")
+            else vars(importlib.import_module(module))
+        )
+    except (ImportError, OSError) as error:
+        raise ConfigError(f"register: expected a module to import, but {register!r} gives {error}") from error
+    if not function:
+        return
+    if not callable(members.get(function)):
+        raise ConfigError(f"register: expected a function {function!r} in {module}, but there is none")
+    members[function]()
