@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 from usb_negsamp import ConfigError
 from usb_negsamp.data import ImageArrays, ImageSource
 from usb_negsamp.host import datasets
+from usb_negsamp.host.extra_views import ExtraViews
 from usb_negsamp.testing import build_tiny, tiny_arguments, train_tiny
 
 
@@ -99,7 +100,7 @@ def test_extra_views_are_drawn_anew_and_only_where_absent():
         def __getitem__(self, index):
             return {"idx_ulb": index, "x_ulb_w": torch.zeros(2)}
 
-    sample = datasets.ExtraViews(Pairs(), ("x_ulb_w", "x_ulb_w_1", "x_ulb_s"))[1]
+    sample = ExtraViews(Pairs(), ("x_ulb_w", "x_ulb_w_1", "x_ulb_s"))[1]
     assert torch.equal(sample["x_ulb_w"], torch.zeros(2))
     assert sample["x_ulb_w_1"].max() < 1
     assert sample["x_ulb_s"].min() >= 10

@@ -44,6 +44,16 @@ def test_off_a_terminal_there_is_a_line_every_num_log_iter(make_algorithm: type[
     assert "ETA 0:00:00" in lines[2]
 
 
+def test_a_run_with_unseen_classes_shows_how_they_are_told_apart(make_algorithm: type[Any]) -> None:
+    stream = io.StringIO()
+
+    def evaluated(it: int) -> dict[str, Any]:
+        return {"eval/top-1-acc": 0.5, "eval/open/auroc": 0.8125}
+
+    make_algorithm().train(ProgressHook(Console(stream=stream)), numbers=evaluated)
+    assert stream.getvalue().splitlines()[0].endswith("eval acc 50.00%  open auroc 0.812")
+
+
 def test_on_a_terminal_there_is_a_bar_and_lines_do_not_tear_it(make_algorithm: type[Any]) -> None:
     stream = Terminal()
     console = Console(stream=stream)

@@ -109,6 +109,50 @@ def test_a_result_row_has_every_column_and_counts_iterations_from_one(tmp_path: 
     assert rows[1]["test_acc_at_best"] == ""
 
 
+OPEN_CONFIG = {
+    **CONFIG,
+    "seen_classes": ["bird", 3],
+    "class_order": "label",
+    "mismatch_protocol": "fixed_total",
+    "mismatch_ratio": 0.3,
+    "num_unlabeled": 300,
+}
+OPEN_RESULTS = {
+    **RESULTS,
+    "train/open/mismatch": 0.2967,
+    "train/open/labeled_ratio": 0.125,
+    "train/open/confident_unseen": 0.25,
+    "train/open/confident_seen": 0.5,
+    "test/open/auroc": 0.81,
+    "test/open/auroc_energy": 0.79,
+    "test/open/pool/auroc": 0.77,
+    "test/open/balanced_acc": 0.66,
+    "test/open/svhn/auroc": 0.95,
+    "test/open/svhn/aupr": 0.9,
+}
+
+
+def test_a_row_of_an_open_set_run_has_its_split_and_its_figures(tmp_path: Path) -> None:
+    """It goes into a file of runs without unseen classes, whose rows and new columns stay readable."""
+    path = tmp_path / "results.csv"
+    for config, results in ((CONFIG, RESULTS), (OPEN_CONFIG, OPEN_RESULTS), (CONFIG, RESULTS)):
+        append_row(path, result_row(results, begun(tmp_path / "m", config=config).content, 1.0))
+    with path.open(newline="") as file:
+        closed, opened, after = list(csv.DictReader(file))
+    assert set(opened) == {*COLUMNS, "open_svhn_auroc"}
+    assert (opened["seen_classes"], opened["mismatch_protocol"]) == ("bird 3", "fixed_total")
+    assert (opened["mismatch_ratio"], opened["mismatch"], opened["labeled_ratio"]) == ("0.3", "0.2967", "0.125")
+    assert (opened["open_auroc"], opened["pool_auroc"], opened["open_svhn_auroc"]) == ("0.81", "0.77", "0.95")
+    assert opened["pool_auroc_energy"] == ""
+    for row in (closed, after):
+        assert {row[name] for name in ("mismatch_protocol", "mismatch", "open_auroc", "open_svhn_auroc")} == {""}
+
+
+def test_a_protocol_that_no_split_was_made_by_is_not_in_the_row(tmp_path: Path) -> None:
+    config = {**CONFIG, "seen_classes": None, "mismatch_protocol": "fixed_total"}
+    assert "mismatch_protocol" not in result_row(RESULTS, begun(tmp_path / "m", config=config).content, 1.0)
+
+
 def test_a_row_goes_into_a_file_of_another_version_without_losing_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("algorithm,mood\nvat,good\n")
@@ -168,6 +212,7 @@ def test_a_curve_is_a_picture(tmp_path: Path) -> None:
             "train/sup_loss": 1.0 / i,
             "train/total_loss": None if i == 2 else 2.0 / i,
             "eval/top-1-acc": i / 9,
+            **({"eval/open/auroc": 0.7, "train/open/confident_unseen": 0.1} if i % 2 else {}),
         }
         for i in range(1, 9)
     ]
@@ -205,6 +250,17 @@ def test_the_summary_has_both_test_figures_and_where_things_are(tmp_path: Path) 
     assert str(tmp_path / "curve.png") in text
     assert "6 iterations in 0:01:23" in text
     assert "latest model" not in text
+
+
+def test_the_summary_of_an_open_set_run_says_how_unseen_classes_were_told_apart(tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "m", config=OPEN_CONFIG)
+    manifest.end("finished", 6)
+    lines = summary(OPEN_RESULTS, manifest.content, tmp_path, 1).splitlines()
+    assert "  open set        fixed_total, mismatch 0.297, 0.125 labeled per unlabeled image" in lines
+    assert "  AUROC           0.810 (max softmax), 0.790 (energy), seen against unseen test images" in lines
+    assert "  AUROC           0.770 (max softmax), unknown (energy), seen against unseen unlabeled images" in lines
+    assert "  open accuracy   66.00% (balanced, unseen as one class)" in lines
+    assert "  confident       25.00% of the unseen unlabeled images, 50.00% of the seen ones" in lines
 
 
 def test_the_summary_says_when_the_best_was_chosen_on_the_test_images(tmp_path: Path) -> None:

@@ -175,6 +175,34 @@ def test_what_a_sweep_varied_names_the_lines(work_dir: Path, capsys: pytest.Capt
     assert "must be one line of the table, but 2 fit" in refusal(capsys, "sweep", "--baseline", "vat_ns3l")
 
 
+def test_further_columns_stand_beside_the_figure(results: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write(Path(results), *[row("vat", n, 0.7, open_auroc=0.5 + 0.1 * n, mismatch=0.3) for n in range(2)])
+    lines = report(capsys, results, "--also", "open_auroc,mismatch", "--baseline", "supervised").splitlines()
+    assert lines[2].endswith("| n | difference to supervised | open_auroc | mismatch |")
+    assert lines[3].count("-:") == 5
+    assert any(
+        line.startswith("| vat | 30.00") and line.endswith("| 0.550 ± 0.071 | 0.300 ± 0.000 |") for line in lines
+    )
+    assert any(line.startswith("| supervised |") and line.endswith("|  |  |") for line in lines)
+    assert "Further columns: mean ± standard deviation over the same splits." in lines[0]
+    assert "column net holds 'small_cnn', of which there is no mean" in refusal(capsys, results, "--also", "net")
+    assert "unknown column 'open_aurok'" in refusal(capsys, results, "--also", "open_aurok")
+
+
+def test_another_mismatch_is_another_protocol_unless_it_names_the_line(
+    work_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = {"seen_classes": 6, "mismatch_protocol": "fixed_total"}
+    path = Path("results.csv")
+    write(path, *[row("vat", 0, 0.7, **split, mismatch_ratio=ratio) for ratio in (0.0, 0.3)])
+    write(path, row("vat", 0, 0.9))
+    shown = report(capsys, "results.csv")
+    assert shown.count("| algorithm |") == 3
+    assert "seen_classes 6, mismatch_protocol fixed_total, mismatch_ratio 0.3." in shown
+    shown = report(capsys, "results.csv", "--by", "algorithm,mismatch_ratio")
+    assert "| vat | 0.0 | 30.00 | 1 |\n| vat | 0.3 | 30.00 | 1 |" in shown
+
+
 def test_a_run_and_the_sweep_that_holds_it_count_once(results: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs/a").mkdir(parents=True)
     write(Path("runs/a/results.csv"), row("supervised", 0, 0.8))

@@ -5,37 +5,66 @@ Knows no host. Arrays of a source are decoded once; a split is index arrays over
 
 from __future__ import annotations
 
+from usb_negsamp.data.chosen_classes import CLASS_ORDERS, chosen_classes, number_of_classes
+from usb_negsamp.data.dnll_augmentation import HorizontalShift, color_jitter, horizontal_shift, noise
 from usb_negsamp.data.image_source import ImageArrays, ImageSource
+from usb_negsamp.data.mismatch import (
+    classifier_posteriors,
+    mismatch_from_features,
+    neighbor_scores,
+    ranks_within_classes,
+)
 from usb_negsamp.data.oliver_augmentation import TensorAugmentation, mixmatch_augmentation, oliver_augmentation
 from usb_negsamp.data.open_set import OpenSetSplit, open_set_split, seen_class_indices
+from usb_negsamp.data.outliers import load_outliers, outlier_name
 from usb_negsamp.data.preprocessing import GCNZCA, PREPROCESSING, ChannelScaling, fit_preprocessing
 from usb_negsamp.data.protocols import PROTOCOLS
+from usb_negsamp.data.same_classes import check_same_classes
 from usb_negsamp.data.sources import HOST_SOURCES, SOURCES, load_source
+from usb_negsamp.data.split_record import SplitRecord, adaptation_record, closed_record, open_set_record
 from usb_negsamp.data.splits import Split, labeled_split
 from usb_negsamp.data.superclasses import cifar100_superclass_order
 from usb_negsamp.data.torchvision_sets import stl10_folds
 from usb_negsamp.data.transforms import evaluation_transform, strong_transform, weak_transform
 
 __all__ = [
+    "CLASS_ORDERS",
     "GCNZCA",
     "HOST_SOURCES",
     "PREPROCESSING",
     "PROTOCOLS",
     "SOURCES",
     "ChannelScaling",
+    "HorizontalShift",
     "ImageArrays",
     "ImageSource",
     "OpenSetSplit",
     "Split",
+    "SplitRecord",
     "TensorAugmentation",
+    "adaptation_record",
+    "check_same_classes",
+    "chosen_classes",
     "cifar100_superclass_order",
+    "classifier_posteriors",
+    "closed_record",
+    "color_jitter",
     "evaluation_transform",
     "fit_preprocessing",
+    "horizontal_shift",
     "labeled_split",
+    "load_outliers",
     "load_source",
+    "mismatch_from_features",
     "mixmatch_augmentation",
+    "neighbor_scores",
+    "noise",
+    "number_of_classes",
     "oliver_augmentation",
+    "open_set_record",
     "open_set_split",
+    "outlier_name",
+    "ranks_within_classes",
     "seen_class_indices",
     "stl10_folds",
     "strong_transform",

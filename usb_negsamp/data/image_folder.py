@@ -66,7 +66,7 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
 
 
-def _image_files(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
     """List the pictures under ``folder`` at any depth, in an order that is the same on every file system."""
     found = []
     for directory, folders, files in os.walk(folder, followlinks=True):
@@ -88,7 +88,7 @@ def _labeled_files(folder: Path, classes: tuple[str, ...]) -> Listing | None:
         if name not in classes:
             hint = did_you_mean(name, classes) or f"; train has: {', '.join(classes[:12])}"
             raise ConfigError(f"class {name!r} of {folder} is not a class of train{hint}")
-        of_class = _image_files(folder / name)
+        of_class = image_files(folder / name)
         if not of_class:
             suffixes = " ".join(sorted(IMAGE_SUFFIXES))
             raise ConfigError(f"class folder {folder / name} holds no images (known endings: {suffixes})")
@@ -100,7 +100,7 @@ def _labeled_files(folder: Path, classes: tuple[str, ...]) -> Listing | None:
 def _unlabeled_files(folder: Path) -> Listing | None:
     if not folder.is_dir():
         return None
-    files = _image_files(folder)
+    files = image_files(folder)
     if not files:
         raise ConfigError(f"{folder} holds no images; put some in or remove the folder")
     return files, [-1] * len(files)

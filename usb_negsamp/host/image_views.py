@@ -12,9 +12,12 @@ from torchvision import transforms
 
 from usb_negsamp.data import (
     ImageSource,
+    color_jitter,
     evaluation_transform,
     fit_preprocessing,
+    horizontal_shift,
     mixmatch_augmentation,
+    noise,
     oliver_augmentation,
     strong_transform,
     weak_transform,
@@ -22,7 +25,7 @@ from usb_negsamp.data import (
 from usb_negsamp.data.preprocessing import GCNZCA
 from usb_negsamp.errors import ConfigError, unknown
 
-AUGMENTATIONS = ("host", "oliver", "mixmatch")
+AUGMENTATIONS = ("host", "oliver", "mixmatch", "none", "noise", "horizontal_shift", "color_jitter")
 
 
 class ImageViews(NamedTuple):
@@ -49,6 +52,19 @@ def unchanged(image: Any) -> Any:
 def as_tensors(images: np.ndarray) -> torch.Tensor:
     """Float arrays as tensors, which the host's data set hands to the transforms as they are."""
     return torch.from_numpy(images)
+
+
+def no_change() -> Callable[[Any], Any]:
+    """What makes of an image itself."""
+    return unchanged
+
+
+STRONG_OF_ITSELF: dict[str, Callable[[], Callable[[Any], Any]]] = {
+    "none": no_change,
+    "noise": noise,
+    "horizontal_shift": horizontal_shift,
+}
+"""Augmentations whose weak view is the image itself, and what makes the strong one of it."""
 
 
 class NoStrongView:
@@ -83,13 +99,18 @@ def image_views(args: Any, source: ImageSource) -> ImageViews:
         # Oliver et al. add noise to CIFAR's images and not to digits, which is also where they flip.
         on_tensor = oliver_augmentation(horizontal_flip=flip, noise=flip)
     if isinstance(preprocessing, GCNZCA):
-        if augmentation == "host":
-            raise ConfigError("augmentation: expected oliver or mixmatch with preprocessing gcn_zca, but got host")
+        if augmentation not in ("oliver", "mixmatch"):
+            raise ConfigError(
+                f"augmentation: expected oliver or mixmatch with preprocessing gcn_zca, but got {augmentation}"
+            )
         return ImageViews(lambda images: as_tensors(preprocessing(images)), on_tensor, NoStrongView(), unchanged)
     scaling = (preprocessing.mean, preprocessing.std)
     plain = evaluation_transform(*scaling)
+    if augmentation in STRONG_OF_ITSELF:
+        return ImageViews(unchanged, plain, transforms.Compose([plain, STRONG_OF_ITSELF[augmentation]()]), plain)
     weak: Any = weak_transform(args.img_size, args.crop_ratio, *scaling, flip)
-    if augmentation != "host":
+    if augmentation in ("oliver", "mixmatch"):
         weak = transforms.Compose([plain, on_tensor])
-    strong = strong_transform(args.img_size, args.crop_ratio, *scaling, flip, RandAugment(3, 5))
+    change: Any = color_jitter() if augmentation == "color_jitter" else RandAugment(3, 5)
+    strong = strong_transform(args.img_size, args.crop_ratio, *scaling, flip, change)
     return ImageViews(unchanged, weak, strong, plain)

@@ -8,6 +8,7 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run import choices
+from usb_negsamp.run.data_checks import check_data
 from usb_negsamp.run.keys import OWN_ARGUMENTS
 from usb_negsamp.run.processes import Process
 
@@ -72,6 +73,9 @@ RANGES: dict[str, tuple[_Test, str]] = {
     "seed": _SEED,
     "split_seed": _SEED,
     "validation_size": _NOT_NEGATIVE,
+    "mismatch_ratio": _SHARE,
+    "num_unlabeled": _POSITIVE,
+    "open_eval_images": _NOT_NEGATIVE,
     "bn_batches": _NOT_NEGATIVE,
     "gpu": _NOT_NEGATIVE,
     "ns3l_weight": _NOT_NEGATIVE,
@@ -106,6 +110,7 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
         if value is not None and not isinstance(value, str) and not holds(value):
             raise ConfigError(f"{key} must be {expected}, got {value}")
     _check_classes(args)
+    check_data(args, given)
     _check_iterations(args)
     _check_schedule(args)
     _check_threshold(args, given)
@@ -136,7 +141,7 @@ def _check_classes(args: Namespace) -> None:
     if expected is not None and args.num_classes != expected and getattr(args, "seen_classes", None) is None:
         raise ConfigError(f"num_classes must be {expected} for dataset {args.dataset}, got {args.num_classes}")
     balanced = args.lb_imb_ratio == 1 and args.dataset not in (*FIXED_LABELED_PART, *choices.own_datasets())
-    if balanced and args.num_labels % args.num_classes:
+    if balanced and args.num_labels is not None and args.num_labels % args.num_classes:
         near = _nearest_multiple(args.num_labels, args.num_classes)
         raise ConfigError(
             f"num_labels must be divisible by num_classes, got {args.num_labels} labels for {args.num_classes} "

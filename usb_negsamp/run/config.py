@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError, did_you_mean, unknown
 from usb_negsamp.run import command_line
+from usb_negsamp.run.data_keys import follow
 from usb_negsamp.run.keys import (
     DEFAULTS,
     INERT_HOST_KEYS,
@@ -98,7 +99,9 @@ def resolve(sources: Sources) -> Resolved:
             raise _unknown_key(key, COMMAND_LINE, definitions, algorithm)
         values[key] = _from_command_line(definitions[key], text)
         given.add(key)
-    values.update(fill(algorithm, values, given, definitions))
+    followed = follow(values, given)
+    values.update(followed)
+    values.update(fill(algorithm, values, {*given, *followed}, definitions))
     values["save_name"] = values["save_name"] or _run_name(values)
     return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(given))
 
@@ -178,8 +181,16 @@ def _unknown_key(key: str, where: str, definitions: Iterable[str], algorithm: st
 
 
 def _run_name(values: dict[str, Any]) -> str:
-    parts = [values["algorithm"], values["imb_algorithm"], values["dataset"], values["num_labels"], values["seed"]]
+    parts = [values["algorithm"], values["imb_algorithm"], *_data_names(values), values["num_labels"], values["seed"]]
     return "_".join(str(part) for part in parts if part is not None)
+
+
+def _data_names(values: dict[str, Any]) -> list[Any]:
+    names = [values[key] or values["dataset"] for key in ("labeled_dataset", "unlabeled_dataset")]
+    if values["seen_classes"] is not None:
+        ratio = values["mismatch_ratio"]
+        return [values["dataset"], values["mismatch_protocol"] if ratio is None else f"mismatch{ratio:g}"]
+    return names if names[0] != names[1] else [values["dataset"]]
 
 
 def _namespace(values: dict[str, Any]) -> Namespace:

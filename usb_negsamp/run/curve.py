@@ -15,6 +15,12 @@ LOSSES = {
     "train/total_loss": "total loss",
 }
 
+# In percent on the axis of the accuracy.
+OPEN_SET = {
+    "eval/open/auroc": "AUROC, seen against unseen",
+    "train/open/confident_unseen": "unseen images with a confident label",
+}
+
 
 def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     """Draw the records of a metrics file to ``path``.
@@ -52,7 +58,11 @@ def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> Non
             # Towards the middle, so that the text stays inside the axes.
             ha="right" if 2 * iterations[best] > records[-1]["it"] else "left",
         )
-    lower.set_ylabel("evaluation accuracy (%)")
+    for name, label in OPEN_SET.items():
+        at, shares = _series(records, name)
+        if at:
+            lower.plot(at, [100 * share for share in shares], marker=".", linewidth=1.0, linestyle="--", label=label)
+    lower.set_ylabel("evaluation accuracy (%)" if len(lower.lines) == 1 else "evaluation (%)")
     lower.set_xlabel("iteration")
     for axes in (upper, lower):
         axes.grid(alpha=0.3)

@@ -15,6 +15,7 @@ LATEST = "latest_model.pth"
 BEST = "model_best.pth"
 MANIFEST = "manifest.json"
 RESULTS = "results.csv"
+SPLIT = "split.npz"
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
 LOG = "log.txt"
@@ -25,6 +26,7 @@ RUN_FILES = (
     BEST,
     MANIFEST,
     RESULTS,
+    SPLIT,
     METRICS,
     CURVE,
     LOG,
@@ -78,11 +80,14 @@ def prepare_directory(directory: Path, overwrite: bool) -> None:
     directory.mkdir(parents=True, exist_ok=True)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write ``text`` beside ``path`` and rename it, so that a reader finds the old file or the new one, whole."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write ``content`` beside ``path`` and rename it, so that a reader finds the old file or the new one, whole."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        if isinstance(content, bytes):
+            beside.write_bytes(content)
+        else:
+            beside.write_text(content, encoding="utf-8")
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from usb_negsamp.class_lists import class_list, name_list
 from usb_negsamp.whole_numbers import whole_numbers
 
 
@@ -31,8 +32,8 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "preset",
         str,
         None,
-        "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l or "
-        "ns3l-mixmatch; lengths in iterations follow num_train_iter",
+        "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l, "
+        "ns3l-mixmatch or ns3l-fmnist; lengths in iterations follow num_train_iter",
     ),
     Key(
         "device",
@@ -46,10 +47,78 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "validation_size",
         int,
         0,
-        "training images held out to choose the best model by, where the source has no validation part (digits, "
-        "image_folder); 0: none, the test images choose it, as everywhere in the host",
+        "training images held out to choose the best model by, where the source has no validation part; 0: none, the "
+        "test images choose it, as everywhere in the host (of labeled_dataset, if there is one)",
         "images",
     ),
+    Key(
+        "seen_classes",
+        class_list,
+        None,
+        "classes with labels: indices or names, or the number S of the first classes; the unlabeled images hold the "
+        "others, too; none: all classes, and no unseen ones",
+    ),
+    Key(
+        "class_order",
+        str,
+        "label",
+        "what the first classes are where seen_classes is a number: by index, or superclass by superclass of CIFAR-100",
+        choices=("label", "superclass"),
+    ),
+    Key(
+        "mismatch_ratio",
+        float,
+        None,
+        "share of the unlabeled images that are of unseen classes (class_swap: of the classes)",
+        symbol="delta",
+    ),
+    Key(
+        "mismatch_protocol",
+        str,
+        "fixed_total",
+        "what the unlabeled images are: num_unlabeled in all; num_unlabeled of seen classes, and unseen ones added; "
+        "all images of a fixed number of classes; or all training images",
+        choices=("fixed_total", "fixed_seen", "class_swap", "whole_pool"),
+    ),
+    Key(
+        "num_unlabeled",
+        int,
+        None,
+        "size of the unlabeled part under seen_classes; fixed_seen: of its images of seen classes",
+        "images",
+        "n",
+    ),
+    Key(
+        "ood_data",
+        name_list,
+        None,
+        "other data sets, or folders of pictures, that the evaluation under seen_classes sets against the seen classes",
+    ),
+    Key(
+        "open_reject",
+        str,
+        "none",
+        "how a method without a rejection of its own rejects test images in the accuracy over K + 1 classes: not at "
+        "all, or where the maximum softmax is below what keeps 95% of the validation images of seen classes",
+        choices=("none", "threshold"),
+    ),
+    Key(
+        "open_eval_images",
+        int,
+        10000,
+        "unlabeled images, evenly spaced, and images of each of ood_data that an evaluation under seen_classes looks "
+        "at, at most; 0: all",
+        "images",
+    ),
+    Key("labeled_dataset", str, None, "domain adaptation: where the labeled images come from; none: dataset"),
+    Key(
+        "unlabeled_dataset",
+        str,
+        None,
+        "domain adaptation: where the unlabeled images and the test images come from; none: dataset",
+    ),
+    Key("labeled_dir", str, None, "folder of labeled_dataset; none: data_dir"),
+    Key("unlabeled_dir", str, None, "folder of unlabeled_dataset; none: data_dir"),
     Key("horizontal_flip", bool, None, "mirror images in the augmentation; none: the source's own choice"),
     Key(
         "preprocessing",
@@ -64,8 +133,10 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         str,
         None,
         "weak views: the host's crop and flip; oliver's flip, shift of 2 pixels and noise of 0.15; or mixmatch's flip "
-        "and shift of 4; none: host",
-        choices=("host", "oliver", "mixmatch"),
+        "and shift of 4. DNLL's: the image itself, and the same (none), with noise of 0.15 (noise) or with a sideways "
+        "shift of up to 2 pixels (horizontal_shift) as the strong view; or the host's, with color_jitter in the strong "
+        "view",
+        choices=("host", "oliver", "mixmatch", "none", "noise", "horizontal_shift", "color_jitter"),
     ),
     Key(
         "bn_batches",

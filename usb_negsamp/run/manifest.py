@@ -47,7 +47,7 @@ class Manifest:
             path: manifest.json of the run.
             config: the resolved configuration.
             argv: the command line, without the program.
-            args: the namespace that the data side left its digests on.
+            args: the namespace that the data side left its digests and the record of its split on.
             device: where the run computes.
             world_size: number of processes.
             resumed_from: the checkpoint the session starts from, if any.
@@ -56,6 +56,7 @@ class Manifest:
         self._began = time.monotonic()
         earlier = _sessions(read_manifest(path)) if resumed_from is not None else []
         split_seed = config.get("split_seed")
+        record = getattr(args, "split_record", None)
         self.content: dict[str, Any] = {
             "config": dict(config),
             "argv": list(argv),
@@ -66,6 +67,7 @@ class Manifest:
             "host": versions.host_identity(),
             "data_digest": getattr(args, "data_digest", None),
             "split_digest": getattr(args, "split_digest", None),
+            "split": None if record is None else dict(record.figures),
             "device": versions.device_name(device),
             "world_size": world_size,
             "resumed_from": None if resumed_from is None else str(resumed_from),

@@ -19,11 +19,14 @@ def markdown(table: Table) -> str:
     if compared:
         head.append(f"difference to {_named(table, table.baseline)}")
         marks.append("-:")
+    head += table.further
+    marks += ["-:"] * len(table.further)
     lines = [_row(head), "|" + "|".join(marks) + "|"]
     for group in table.lines:
         cells = [*group, show_spread(table.spread_of(group)), str(len(table.lines[group]))]
         if compared:
             cells.append(_difference(table, group))
+        cells += [show_spread(found[group], 3) if group in found else "" for found in table.further.values()]
         lines.append(_row(cells))
     return "\n".join([caption(table), "", *lines])
 
@@ -45,6 +48,8 @@ def caption(table: Table) -> str:
         )
     if table.unlike:
         sentences.append("Where it says so, the baseline had other splits under the same seeds, and no pair was made.")
+    if table.further:
+        sentences.append("Further columns: mean ± standard deviation over the same splits.")
     if table.dropped:
         left_out = (
             "1 run has no such figure and is" if table.dropped == 1 else f"{table.dropped} runs have none and are"
@@ -53,15 +58,15 @@ def caption(table: Table) -> str:
     return " ".join(sentences)
 
 
-def show_spread(found: Spread) -> str:
-    """Return ``mean ± std``.
+def show_spread(found: Spread, digits: int = 2) -> str:
+    """Return ``mean ± std`` with so many digits after the point.
 
     >>> show_spread(Spread(3.456, 0.5, 3))
     '3.46 ± 0.50'
     >>> show_spread(Spread(3.456, None, 1))
     '3.46'
     """
-    return f"{found.mean:.2f}" + ("" if found.std is None else f" ± {found.std:.2f}")
+    return f"{found.mean:.{digits}f}" + ("" if found.std is None else f" ± {found.std:.{digits}f}")
 
 
 def show_difference(found: Difference) -> str:

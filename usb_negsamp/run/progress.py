@@ -26,6 +26,7 @@ class _Meter:
         self.last_time = self.start_time = time.monotonic()
         self.last_it = self.start_it = 0
         self.accuracy: float | None = None
+        self.auroc: float | None = None
 
 
 class ProgressHook(Hook):
@@ -50,6 +51,7 @@ class ProgressHook(Hook):
             meter.bar.update(1)
         if "eval/top-1-acc" in algorithm.log_dict:
             meter.accuracy = float(algorithm.log_dict["eval/top-1-acc"])
+            meter.auroc = algorithm.log_dict.get("eval/open/auroc")
         if not (self.every_n_iters(algorithm, algorithm.num_log_iter) or self.is_last_iter(algorithm)):
             return
         shown = self._shown(algorithm)
@@ -73,6 +75,8 @@ class ProgressHook(Hook):
         parts = [f"{SHOWN[name]} {value:.4f}" for name, value in values.items()]
         if self.meter.accuracy is not None:
             parts.append(f"eval acc {100 * self.meter.accuracy:.2f}%")
+        if self.meter.auroc is not None:
+            parts.append(f"open auroc {self.meter.auroc:.3f}")
         return "  ".join(parts)
 
     def _line(self, done: int, total: int, shown: str) -> str:

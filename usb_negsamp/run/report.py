@@ -15,8 +15,8 @@ from usb_negsamp.run.result_files import SWEPT, collect_rows
 from usb_negsamp.run.tables import make_tables
 
 USAGE = """\
-usage: usb-negsamp report RUN_OR_SWEEP ... [--by KEY,KEY] [--baseline NAME] [--measure NAME] [--markdown FILE]
-                          [--update FILE --table NAME]
+usage: usb-negsamp report RUN_OR_SWEEP ... [--by KEY,KEY] [--baseline NAME] [--measure NAME] [--also KEY,KEY]
+                          [--markdown FILE] [--update FILE --table NAME]
 
 Prints tables computed from the rows of results.csv: mean ± standard deviation of the test error over label splits, n,
 and the selection rule. A place is a run, a sweep, a folder of those, or a results.csv. Runs of different protocols
@@ -27,11 +27,13 @@ and the selection rule. A place is a run, a sweep, a folder of those, or a resul
                      NAME is a value of the first column, or KEY=VALUE,KEY=VALUE
   --measure NAME     best: the model that was best on validation; last: the last model; median: over the last
                      num_last_evaluations evaluations; default: best where every run has it, else last
+  --also KEY,KEY     further columns of numbers, e.g. open_auroc,pool_auroc,mismatch of runs on open-set splits, whose
+                     mismatch_ratio is a column for --by, and else tells tables apart
   --markdown FILE    writes the tables there
   --update FILE      with --table NAME: replaces what is between <!-- table NAME --> and <!-- /table --> in FILE
 """
 
-_OPTIONS = ("by", "baseline", "measure", "markdown", "update", "table")
+_OPTIONS = ("by", "baseline", "measure", "also", "markdown", "update", "table")
 
 
 @dataclass
@@ -50,8 +52,9 @@ def report(words: Sequence[str]) -> int:
     options = request.options
     measure = find_measure(options["measure"]) if "measure" in options else None
     rows = collect_rows(request.places)
-    by = _columns(options["by"]) if "by" in options else _default_columns(rows)
-    tables = make_tables(rows, by, measure or common_measure(rows), options.get("baseline"))
+    by = _columns("by", options["by"]) if "by" in options else _default_columns(rows)
+    also = _columns("also", options["also"]) if "also" in options else []
+    tables = make_tables(rows, by, measure or common_measure(rows), options.get("baseline"), also)
     text = "\n\n".join(markdown(table) for table in tables)
     print(text)
     if "markdown" in options:
@@ -89,10 +92,10 @@ def _parse(words: Sequence[str]) -> _Request:
     return request
 
 
-def _columns(text: str) -> list[str]:
+def _columns(option: str, text: str) -> list[str]:
     columns = [name.strip().replace("-", "_") for name in text.split(",")]
     if not all(columns) or len(set(columns)) < len(columns):
-        raise ConfigError(f"--by: expected different columns, separated by commas, got {text!r}")
+        raise ConfigError(f"--{option}: expected different columns, separated by commas, got {text!r}")
     return columns
 
 

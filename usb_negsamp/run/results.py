@@ -10,11 +10,14 @@ from typing import Any
 
 from usb_negsamp.run.directory import write_atomically
 
-COLUMNS = (
+# What the run was asked, as its configuration has it.
+ASKED = (
     "save_name",
     "algorithm",
     "imb_algorithm",
     "dataset",
+    "labeled_dataset",
+    "unlabeled_dataset",
     "net",
     "num_classes",
     "num_labels",
@@ -25,6 +28,28 @@ COLUMNS = (
     "num_train_iter",
     "preset",
     "validation_size",
+)
+# The same for a run on an open-set split; empty for any other.
+ASKED_OF_SPLIT = ("seen_classes", "class_order", "mismatch_protocol", "mismatch_ratio", "num_unlabeled")
+# Figures of an open-set split, by their names in results_dict.
+OPEN_SET = {
+    "mismatch": "train/open/mismatch",
+    "labeled_ratio": "train/open/labeled_ratio",
+    "open_auroc": "test/open/auroc",
+    "open_auroc_energy": "test/open/auroc_energy",
+    "open_aupr": "test/open/aupr",
+    "open_aupr_unseen": "test/open/aupr_unseen",
+    "open_balanced_acc": "test/open/balanced_acc",
+    "pool_auroc": "test/open/pool/auroc",
+    "pool_auroc_energy": "test/open/pool/auroc_energy",
+    "confident_unseen": "train/open/confident_unseen",
+    "confident_seen": "train/open/confident_seen",
+    "confident_seen_acc": "train/open/confident_seen_acc",
+}
+_OF_OTHER_DATA = ("auroc", "auroc_energy")
+COLUMNS = (
+    *ASKED,
+    *ASKED_OF_SPLIT,
     "selection",
     "eval_best_acc",
     "eval_best_it",
@@ -33,6 +58,7 @@ COLUMNS = (
     "test_acc_last",
     "eval_acc_median_last",
     "test_acc_median_last",
+    *OPEN_SET,
     "seconds",
     "device",
     "world_size",
@@ -53,7 +79,9 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
     """Return the row of a finished run.
 
     A test accuracy is only given where the best model was chosen on other images; where the host chooses it on the
-    test images themselves, those figures are the ``eval`` ones, and the column ``selection`` says so.
+    test images themselves, those figures are the ``eval`` ones, and the column ``selection`` says so. Open-set figures
+    are of the best model in the first case and of the last one in the second; those against a data set NAME of
+    ``ood_data`` are in further columns, ``open_NAME_auroc`` and ``open_NAME_auroc_energy``.
 
     Args:
         results: the algorithm's ``results_dict``; ``eval/best_it`` counts from 0 there and from 1 in the row.
@@ -62,7 +90,8 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
     """
     config = manifest["config"]
     best_it = results.get("eval/best_it")
-    row = {name: config.get(name) for name in COLUMNS[:14]}
+    row = {name: config.get(name) for name in ASKED}
+    row.update(_open_set_columns(results, config))
     row.update(
         split_seed=manifest["split_seed"],
         selection=selection_rule(results),
@@ -90,6 +119,22 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
     return row
 
 
+def _open_set_columns(results: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what only a run on an open-set split has; nothing for any other."""
+    if config.get("seen_classes") is None:
+        return {}
+    columns = {name: config.get(name) for name in ASKED_OF_SPLIT}
+    classes = columns["seen_classes"]
+    if isinstance(classes, (list, tuple)):
+        columns["seen_classes"] = " ".join(str(name) for name in classes)
+    columns.update({column: results.get(name) for column, name in OPEN_SET.items()})
+    for name, value in results.items():
+        parts = name.split("/")
+        if name.startswith("test/open/") and len(parts) == 4 and parts[2] != "pool" and parts[3] in _OF_OTHER_DATA:
+            columns[f"open_{parts[2]}_{parts[3]}"] = value
+    return columns
+
+
 def selection_rule(results: Mapping[str, Any]) -> str:
     """Return on what the best model was chosen.
 
@@ -100,9 +145,9 @@ def selection_rule(results: Mapping[str, Any]) -> str:
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Append ``row``; rows and columns that another version left in the file are kept."""
+    """Append ``row``; rows and columns that another version left in the file are kept, those of ``row`` added."""
     rows: list[Mapping[str, Any]] = []
-    columns = list(COLUMNS)
+    columns = [*COLUMNS, *(name for name in row if name not in COLUMNS)]
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)

@@ -40,10 +40,39 @@ def summary(results: Mapping[str, Any], manifest: Mapping[str, Any], directory: 
     median = results.get("test/median_last", results.get("eval/median_last"))
     if median is not None:
         lines.append(f"  median accuracy {_percent(median)} (test, over the last evaluations)")
+    lines += _open_set_lines(results, config)
     files = {"curve": CURVE, "results": RESULTS, "manifest": MANIFEST, "metrics": METRICS}
     files.update({"latest model": LATEST, "best model": BEST})
     lines += [f"  {name:<15} {directory / file}" for name, file in files.items() if (directory / file).exists()]
     return "\n".join(lines)
+
+
+def _open_set_lines(results: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Return what the split was and how well unseen classes are told apart; nothing for a run without them."""
+    if "train/open/mismatch" not in results:
+        return []
+    lines = [
+        f"  open set        {config.get('mismatch_protocol')}, mismatch {results['train/open/mismatch']:.3f}, "
+        f"{results['train/open/labeled_ratio']:.3f} labeled per unlabeled image"
+    ]
+    for part, name in (("test images", "test/open"), ("unlabeled images", "test/open/pool")):
+        if f"{name}/auroc" in results:
+            lines.append(
+                f"  AUROC           {results[f'{name}/auroc']:.3f} (max softmax), "
+                f"{_number(results.get(f'{name}/auroc_energy'))} (energy), seen against unseen {part}"
+            )
+    if "test/open/balanced_acc" in results:
+        lines.append(f"  open accuracy   {_percent(results['test/open/balanced_acc'])} (balanced, unseen as one class)")
+    if "train/open/confident_unseen" in results:
+        lines.append(
+            f"  confident       {_percent(results['train/open/confident_unseen'])} of the unseen unlabeled images, "
+            f"{_percent(results.get('train/open/confident_seen'))} of the seen ones"
+        )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
 
 
 def _percent(value: float | None) -> str:

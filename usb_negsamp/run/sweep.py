@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import fcntl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run import workers
 from usb_negsamp.run.console import Console
-from usb_negsamp.run.directory import RESULTS
+from usb_negsamp.run.directory import RESULTS, write_atomically
 from usb_negsamp.run.grid import Plan, Request, Run, make_plan, parse
 from usb_negsamp.run.measures import MEASURES
+from usb_negsamp.run.mismatch_curve import PICTURE as CURVE_PICTURE
+from usb_negsamp.run.mismatch_curve import MismatchCurve, curve_of, draw_mismatch_curve
+from usb_negsamp.run.mismatch_table import TABLE, mismatch_table
 from usb_negsamp.run.processes import from_environment
-from usb_negsamp.run.sensitivity import PICTURE, Cells, cells_of, draw_cells
+from usb_negsamp.run.sensitivity import PICTURE, cells_of, draw_cells
 from usb_negsamp.run.sweep_results import write_results
 from usb_negsamp.run.sweep_state import failure, last_row, words_to_begin
 
@@ -38,8 +41,10 @@ on: finished runs are kept, interrupted ones resumed, failed ones tried again.
   --key value        any key of train, for all runs
 
 Leaves results.csv, one row for each finished run, and for one or two varied numbers sensitivity.png, the test error
-over them. Ctrl-C stops all runs, with checkpoints saved. Exit code: 0 all runs finished, 1 some failed, 2 the request
-cannot be carried out, 128 + signal when interrupted.
+over them. Where mismatch_ratio varies, mismatch_curve.png and mismatch_curve.md instead: the accuracy over the mismatch
+for each algorithm, supervised training across it, the area under each line and its worst case. Ctrl-C stops all runs,
+with checkpoints saved. Exit code: 0 all runs finished, 1 some failed, 2 the request cannot be carried out, 128 +
+signal when interrupted.
 """
 
 _LOCK = ".lock"
@@ -156,20 +161,33 @@ class Sweep:
     def _summary(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> None:
         lines = [f"sweep of {_runs(len(self.plan.runs))}: {len(rows)} finished, {len(self.failures)} failed"]
         if rows:
-            cells = cells_of(self.plan, rows)
-            lines += cells.lines()
-            lines.append(f"  results     {self.plan.directory / RESULTS}")
-            lines.append(self._picture(cells))
+            lines += self._figures(rows)
         lines += [f"  failed      {name}: {reason}" for name, reason in self.failures.items()]
         print("\n".join(line for line in lines if line), flush=True)
 
-    def _picture(self, cells: Cells) -> str:
-        why_not = cells.why_no_picture()
+    def _figures(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> list[str]:
+        """Write the picture that fits the grid, and return what the summary says of it and of the results."""
+        results = f"  results     {self.plan.directory / RESULTS}"
+        curve = curve_of(self.plan, rows)
+        if curve is None:
+            cells = cells_of(self.plan, rows)
+            picture = self._picture(cells.why_no_picture(), PICTURE, lambda path: draw_cells(cells, path))
+            return [*cells.lines(), results, picture]
+        picture = self._picture(curve.why_no_picture(), CURVE_PICTURE, lambda path: draw_mismatch_curve(curve, path))
+        return [*curve.summary(), results, self._table(curve), picture]
+
+    def _table(self, curve: MismatchCurve) -> str:
+        if curve.why_no_picture():
+            return ""
+        write_atomically(self.plan.directory / TABLE, mismatch_table(curve) + "\n")
+        return f"  table       {self.plan.directory / TABLE}"
+
+    def _picture(self, why_not: str, name: str, draw: Callable[[Path], None]) -> str:
         if why_not:
             return f"  no picture  {why_not}"
-        path = self.plan.directory / PICTURE
+        path = self.plan.directory / name
         try:
-            draw_cells(cells, path)
+            draw(path)
         except Exception as error:  # a picture must not cost a finished sweep its summary
             return f"  no picture  {type(error).__name__}: {error}"
         return f"  picture     {path}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.measures import Measure
@@ -15,6 +15,8 @@ Group = tuple[str, ...]
 # Runs that differ in one of these answer different questions, and share no mean.
 PROTOCOL = (
     "dataset",
+    "labeled_dataset",
+    "unlabeled_dataset",
     "net",
     "num_classes",
     "num_labels",
@@ -24,6 +26,7 @@ PROTOCOL = (
     "num_train_iter",
     "preset",
     "seen_classes",
+    "class_order",
     "mismatch_protocol",
     "mismatch_ratio",
     "num_unlabeled",
@@ -44,6 +47,7 @@ class Table:
         baseline: the group that the others are compared to.
         unlike: groups whose splits are not the baseline's under the same seeds, so that no pair can be made.
         dropped: rows without the figure.
+        further: other columns asked for, each with its spread over the splits where all rows of a group have it.
     """
 
     protocol: dict[str, str]
@@ -54,6 +58,7 @@ class Table:
     baseline: Group | None
     unlike: frozenset[Group]
     dropped: int
+    further: dict[str, dict[Group, Spread]] = field(default_factory=dict)
 
     def spread_of(self, group: Group) -> Spread:
         """Return mean and spread over the splits."""
@@ -66,7 +71,9 @@ class Table:
         return paired_difference(self.lines[group], self.lines[self.baseline])
 
 
-def make_tables(rows: Sequence[Row], by: Sequence[str], measure: Measure, baseline: str | None) -> list[Table]:
+def make_tables(
+    rows: Sequence[Row], by: Sequence[str], measure: Measure, baseline: str | None, further: Sequence[str] = ()
+) -> list[Table]:
     """Return a table for each protocol among the rows.
 
     Args:
@@ -74,19 +81,21 @@ def make_tables(rows: Sequence[Row], by: Sequence[str], measure: Measure, baseli
         by: the columns that name a line.
         measure: the figure shown.
         baseline: the group to compare to: a value of the first column of ``by``, or ``column=value,column=value``.
+        further: columns of numbers to be shown beside the figure.
 
     Raises:
-        ConfigError: a column that no row has, no row with the figure, or a baseline that is not one group.
+        ConfigError: a column that no row has or that holds other things than numbers, no row with the figure, or a
+            baseline that is not one group.
     """
     columns = {name for row in rows for name in row}
-    for name in by:
+    for name in (*by, *further):
         if name not in columns:
             raise unknown("column", name, columns)
     groups: dict[Group, list[Row]] = {}
     for row in rows:
         groups.setdefault(_values(row, [name for name in PROTOCOL if name not in by]), []).append(row)
     wanted = _wanted(baseline, by)
-    tables = [_table(members, tuple(by), measure, wanted) for members in groups.values()]
+    tables = [_table(members, tuple(by), measure, wanted, further) for members in groups.values()]
     tables = [table for table in tables if table.lines]
     if not tables:
         raise ConfigError(f"no run has the figure {measure.rule!r}; give another --measure")
@@ -95,14 +104,18 @@ def make_tables(rows: Sequence[Row], by: Sequence[str], measure: Measure, baseli
     return tables
 
 
-def _table(rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: Mapping[str, str]) -> Table:
+def _table(
+    rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: Mapping[str, str], further: Sequence[str]
+) -> Table:
     groups: dict[Group, list[Row]] = {}
     for row in rows:
         if measure.error(row) is not None:
             groups.setdefault(_values(row, by), []).append(row)
     for group, members in groups.items():
         _check_seeds(group, members)
-    lines = {group: _by_split(groups[group], measure) for group in sorted(groups, key=_order)}
+    lines = {
+        group: _by_split([(row, measure.error(row)) for row in groups[group]]) for group in sorted(groups, key=_order)
+    }
     runs = {group: len(members) for group, members in groups.items()}
     matching = [group for group in lines if wanted and _matches(group, by, wanted)]
     if len(matching) > 1:
@@ -115,7 +128,8 @@ def _table(rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: M
     unlike = () if chosen is None else (group for group in lines if _splits_differ(groups[group], groups[chosen]))
     protocol = {name: rows[0].get(name, "") for name in PROTOCOL if name not in by}
     kept = sum(runs.values())
-    return Table(protocol, by, measure, lines, runs, chosen, frozenset(unlike), len(rows) - kept)
+    more = {name: _spreads(groups, name) for name in further}
+    return Table(protocol, by, measure, lines, runs, chosen, frozenset(unlike), len(rows) - kept, more)
 
 
 def _values(row: Row, columns: Iterable[str]) -> Group:
@@ -135,14 +149,29 @@ def _check_seeds(group: Group, rows: Sequence[Row]) -> None:
         seen[seeds] = row.get("save_name", "?")
 
 
-def _by_split(rows: Sequence[Row], measure: Measure) -> dict[str, float]:
-    """Return one error for each split: the splits are the sample, and runs on one split are averaged first."""
-    errors: dict[str, list[float]] = {}
-    for row in rows:
-        error = measure.error(row)
-        if error is not None:
-            errors.setdefault(row["split_seed"], []).append(error)
-    return {seed: spread(errors[seed]).mean for seed in sorted(errors, key=_number_first)}
+def _by_split(figures: Iterable[tuple[Row, float | None]]) -> dict[str, float]:
+    """Return one figure for each split: the splits are the sample, and runs on one split are averaged first."""
+    found: dict[str, list[float]] = {}
+    for row, figure in figures:
+        if figure is not None:
+            found.setdefault(row["split_seed"], []).append(figure)
+    return {seed: spread(found[seed]).mean for seed in sorted(found, key=_number_first)}
+
+
+def _spreads(groups: Mapping[Group, Sequence[Row]], column: str) -> dict[Group, Spread]:
+    """Return mean and spread of a column of numbers, for the groups whose rows all have it."""
+    found = {}
+    for group, rows in groups.items():
+        texts = [row.get(column) or "" for row in rows]
+        if not all(texts):
+            continue
+        values = [_number(text) for text in texts]
+        words = [text for text, value in zip(texts, values, strict=True) if isinstance(value, str)]
+        if words:
+            raise ConfigError(f"column {column} holds {words[0]!r}, of which there is no mean; name it with --by")
+        pairs = [(row, float(value)) for row, value in zip(rows, values, strict=True)]
+        found[group] = spread(list(_by_split(pairs).values()))
+    return found
 
 
 def _splits_differ(rows: Sequence[Row], others: Sequence[Row]) -> bool:

@@ -109,6 +109,7 @@ class _Run:
 
         seed_everything(self.args.seed)
         algorithm = build.build_algorithm(self.args, self.log.logger, self.tensorboard)
+        self.config["num_labels"] = self.args.num_labels  # the data set counts them where all are labeled
         self._leave_if_asked()
         self._resume(algorithm)
         self._open(algorithm)
@@ -122,7 +123,9 @@ class _Run:
             return
         from usb_negsamp.host import checkpoint
         from usb_negsamp.run.manifest import read_manifest
+        from usb_negsamp.run.split_file import check_same_split
 
+        check_same_split(self.checkpoint, getattr(self.args, "split_digest", None))
         checkpoint.resume(algorithm, str(self.checkpoint))
         finished = read_manifest(self.directory / MANIFEST).get("exit_reason") == "finished"
         if finished and algorithm.it >= algorithm.num_train_iter:
@@ -132,6 +135,7 @@ class _Run:
 
     def _open(self, algorithm: Any) -> None:
         from usb_negsamp.run.manifest import Manifest
+        from usb_negsamp.run.split_file import write_split
         from usb_negsamp.run.versions import device_name
 
         device = next(algorithm.model.parameters()).device
@@ -141,8 +145,13 @@ class _Run:
             f"iterations on {device_name(device)}, into {self.directory}"
             + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
         )
+        record = getattr(self.args, "split_record", None)
+        for line in () if record is None else record.lines:
+            self.console.line(f"usb-negsamp: {line}")
         if self.process.is_main:
             prepare_directory(self.directory, self.args.overwrite)
+            if record is not None:
+                write_split(self.directory, record)
             self.log.open(self.directory)
             if self.args.use_tensorboard:
                 self.tensorboard.open(self.directory / TENSORBOARD, algorithm.it)
@@ -166,12 +175,15 @@ class _Run:
         from usb_negsamp.run.interruption import InterruptionHook
         from usb_negsamp.run.metrics import MetricsHook
         from usb_negsamp.run.progress import ProgressHook
+        from usb_negsamp.run.spl_stage import StageHook
 
         self.progress = ProgressHook(self.console)
         algorithm.register_hook(self.progress, None, "LOWEST")
         if self.process.is_main:
             algorithm.register_hook(MetricsHook(self.directory / METRICS), None, "LOWEST")
         algorithm.register_hook(InterruptionHook(self.flag, self.process, save_now), None, "LOWEST")
+        stage_hook = StageHook(self.directory / METRICS, self.console, self.flag, self.process, save_now)
+        algorithm.register_hook(stage_hook, None, "LOWEST")
 
     def _stages(self, algorithm: Any) -> None:
         from usb_negsamp.run.interruption import Interrupted, agreed_signal
@@ -188,7 +200,11 @@ class _Run:
             if signum:
                 raise Interrupted(signum, algorithm.it)
             self.log.logger.info("finetune stage")
+            before = dict(algorithm.results_dict)
             algorithm.finetune()
+            for name, value in algorithm.results_dict.items():
+                if name not in before:
+                    self.log.logger.info("result - %s : %s", name, value)
         wait_for_all(self.process)
 
     @contextmanager

@@ -7,8 +7,6 @@ with its own launcher as well, where a key that nobody gave is absent.
 
 from __future__ import annotations
 
-import importlib
-
 from usb_negsamp.host import patching
 
 ORDER: tuple[str, ...] = (
@@ -18,14 +16,11 @@ ORDER: tuple[str, ...] = (
     "batch_norm_update",
     "vat_options",
     "official_mixmatch",
+    "mixed_classes",
+    "open_set_evaluation",
 )
 
 
 def apply_all() -> None:
     """Apply every option that has not been applied in this process."""
-    for name in ORDER:
-        if name in patching.applied():
-            continue
-        module = importlib.import_module(f"{__name__}.{name}")
-        with patching.applying(name):
-            module.apply()
+    patching.apply_each(__name__, ORDER)

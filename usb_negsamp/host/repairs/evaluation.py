@@ -13,6 +13,8 @@ model's figures too. When it may go: when the host evaluates a copy.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from torch import Tensor
 from usb_negsamp.host.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.checkpoint_file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.patching import replace, replace_everywhere
+from usb_negsamp.host.tape import evaluated_logits
 
 
 def _to_device(value: Any, device: torch.device) -> Any:
@@ -42,15 +45,55 @@ def _to_device(value: Any, device: torch.device) -> Any:
 
 
 @torch.no_grad()
+def outputs_of(algorithm: Any, loader: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Tensor]]:
+    """What ``algorithm.model`` as it is makes of each batch of ``loader`` ("x_lb", "y_lb"), and the labels."""
+    device = next(algorithm.model.parameters()).device
+    for batch in loader:
+        inputs = _to_device(batch["x_lb"], device)
+        output = algorithm.model(inputs)
+        yield {**output, "logits": evaluated_logits(algorithm, inputs, output["logits"])}, batch["y_lb"]
+
+
+@torch.no_grad()
 def predict(algorithm: Any, eval_dest: str, out_key: str = "logits") -> tuple[Tensor, Tensor]:
     """Logits (N, K) in float32 and labels (N,) of a loader of ``algorithm``, on the CPU, by the model as it is."""
-    device = next(algorithm.model.parameters()).device
     logits, labels = [], []
-    for batch in algorithm.loader_dict[eval_dest]:
-        output = algorithm.model(_to_device(batch["x_lb"], device))[out_key]
-        logits.append(output.float())
-        labels.append(batch["y_lb"])
+    for output, target in outputs_of(algorithm, algorithm.loader_dict[eval_dest]):
+        logits.append(output[out_key].float())
+        labels.append(target)
     return torch.cat(logits).cpu(), torch.cat(labels).long().cpu()
+
+
+@contextmanager
+def averaged_weights(algorithm: Any) -> Iterator[None]:
+    """Inside the block ``algorithm.model`` is what is evaluated: the averaged weights (the live ones before training).
+
+    It is in evaluation mode, with re-estimated batch-norm statistics if ``bn_batches`` > 0; afterwards it is as before.
+    """
+    was_training = algorithm.model.training
+    algorithm.model.eval()
+    if algorithm.ema is not None:
+        algorithm.ema.apply_shadow()
+    try:
+        with reestimated_batch_norm(algorithm):
+            yield
+    finally:
+        if algorithm.ema is not None:
+            algorithm.ema.restore()
+        algorithm.model.train(was_training)
+
+
+@contextmanager
+def weights_of_checkpoint(algorithm: Any, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Inside the block ``algorithm.model`` has the averaged weights saved at ``path``, and no further average."""
+    live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
+    ema, algorithm.ema = algorithm.ema, None
+    try:
+        algorithm.model.load_state_dict(unwrapped_state(read_checkpoint(path)["ema_model"], algorithm.model))
+        yield
+    finally:
+        algorithm.model.load_state_dict(live)
+        algorithm.ema = ema
 
 
 def classification_metrics(logits: Tensor, labels: Tensor, prefix: str) -> dict[str, float]:
@@ -84,17 +127,10 @@ def evaluate(
     self: Any, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False
 ) -> dict[str, Any]:
     """Evaluate the averaged weights (the live ones before training) on the loader ``eval_dest``."""
-    was_training = self.model.training
-    self.model.eval()
-    if self.ema is not None:
-        self.ema.apply_shadow()
-    try:
-        with reestimated_batch_norm(self):
-            logits, labels = predict(self, eval_dest, out_key)
-    finally:
-        if self.ema is not None:
-            self.ema.restore()
-        self.model.train(was_training)
+    with averaged_weights(self):
+        logits, labels = predict(self, eval_dest, out_key)
+    # Some imbalanced algorithms choose another head here, which other evaluations have to follow.
+    self.evaluated_out_key = out_key
     eval_dict: dict[str, Any] = classification_metrics(logits, labels, eval_dest)
     known = (labels >= 0) & (labels < logits.shape[1])
     matrix = confusion_matrix(labels[known].numpy(), logits[known].argmax(1).numpy(), normalize="true")
@@ -106,15 +142,8 @@ def evaluate(
 
 def evaluate_checkpoint(algorithm: Any, path: str | os.PathLike[str], eval_dest: str) -> dict[str, Any]:
     """Evaluate the averaged weights saved at ``path``; the live model is the same before and after."""
-    live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
-    ema, algorithm.ema = algorithm.ema, None
-    saved = read_checkpoint(path)["ema_model"]
-    try:
-        algorithm.model.load_state_dict(unwrapped_state(saved, algorithm.model))
+    with weights_of_checkpoint(algorithm, path):
         return algorithm.evaluate(eval_dest)
-    finally:
-        algorithm.model.load_state_dict(live)
-        algorithm.ema = ema
 
 
 def evaluations_left(iterations_done: int, num_train_iter: int, num_eval_iter: int) -> int:

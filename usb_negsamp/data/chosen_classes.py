@@ -1,0 +1,62 @@
+"""Which classes the key ``seen_classes`` means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from usb_negsamp.data.open_set import seen_class_indices
+from usb_negsamp.data.superclasses import cifar100_superclass_order
+from usb_negsamp.errors import ConfigError, unknown
+
+CLASS_ORDERS = ("label", "superclass")
+
+
+def number_of_classes(seen_classes: int | Sequence[int | str]) -> int:
+    """Return how many classes ``seen_classes`` means: a number means itself, a list its length.
+
+    Raises:
+        ConfigError: fewer than two.
+
+    >>> number_of_classes(6), number_of_classes(["bird", "cat"])
+    (6, 2)
+    """
+    number = seen_classes if isinstance(seen_classes, int) else len(seen_classes)
+    if number < 2:
+        raise ConfigError(f"seen_classes must hold at least 2 classes, got {number}")
+    return number
+
+
+def chosen_classes(
+    seen_classes: int | Sequence[int | str], classes: Sequence[str], dataset: str, class_order: str = "label"
+) -> tuple[int, ...]:
+    """Return the indices of the seen classes.
+
+    Args:
+        seen_classes: names or indices, or the number S that stands for the first S classes.
+        classes: the names of all classes of the data set.
+        dataset: its name.
+        class_order: what "first" means: ``label``, the order of the class indices, or ``superclass``, superclass by
+            superclass (cifar100 alone).
+
+    Raises:
+        ConfigError: fewer than two classes, more than there are, an unknown one, or an order that the data set does
+            not have.
+
+    >>> chosen_classes(3, "abcdef", "letters"), chosen_classes(["c", 0], "abcdef", "letters")
+    ((0, 1, 2), (2, 0))
+    """
+    if class_order not in CLASS_ORDERS:
+        raise unknown("class_order", class_order, CLASS_ORDERS)
+    number = number_of_classes(seen_classes)
+    if class_order == "superclass" and (dataset != "cifar100" or not isinstance(seen_classes, int)):
+        raise ConfigError(
+            "class_order: superclass needs dataset cifar100 and a number of seen_classes, "
+            f"got dataset {dataset} and seen_classes {seen_classes}"
+        )
+    if not isinstance(seen_classes, int):
+        return seen_class_indices(seen_classes, classes)
+    if number > len(classes):
+        raise ConfigError(
+            f"seen_classes must be at most {len(classes)}, the classes of dataset {dataset}, got {number}"
+        )
+    return cifar100_superclass_order(number) if class_order == "superclass" else tuple(range(number))

@@ -1,0 +1,38 @@
+"""Where a process stands among those that share a batch, and sums over them.
+
+Row i of process r is row i * P + r of the batch that one process would have (the host's samplers deal samples out in
+turn), so that what is drawn for all P * N rows and cut down to one's own is the same for any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch.distributed as dist
+from torch import Tensor
+
+
+def share_of(algorithm: Any) -> tuple[int, int]:
+    """This process's rank and the number of processes P."""
+    return (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
+
+
+def drawn_together(draw: Callable[[Tensor], Tensor], rows: Tensor, algorithm: Any) -> Tensor:
+    """This process's rows of ``draw(rows of all processes)``; the rows of others are zeros to it.
+
+    ``draw`` must treat rows independently, and start from the same random state on every process.
+    """
+    rank, count = share_of(algorithm)
+    if count == 1:
+        return draw(rows)
+    everyone = rows.new_zeros(len(rows) * count, *rows.shape[1:])
+    everyone[rank::count] = rows
+    return draw(everyone)[rank::count]
+
+
+def summed(values: Tensor, algorithm: Any) -> Tensor:
+    """``values`` summed over the processes, in place."""
+    if share_of(algorithm)[1] > 1:
+        dist.all_reduce(values)
+    return values

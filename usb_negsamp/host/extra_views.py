@@ -1,0 +1,56 @@
+"""The views a wrapper needs beside those of its base algorithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset
+
+
+class ExtraViews(Dataset):
+    """An unlabeled data set whose samples carry further views of the same image.
+
+    Args:
+        dataset: the host's; ``transform`` makes weak views, ``strong_transform`` strong ones.
+        views: keys to add where the sample lacks them; a key holding ``_s`` is a strong view, any other a weak one.
+    """
+
+    def __init__(self, dataset: Any, views: tuple[str, ...]) -> None:
+        self.dataset = dataset
+        self.views = views
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "dataset" or (name.startswith("__") and name != "__sample__"):
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # The host's imbalanced algorithms change the data, the targets and is_ulb of a data set they have copied.
+        if name in ("dataset", "views"):
+            super().__setattr__(name, value)
+        else:
+            setattr(self.dataset, name, value)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        sample = dict(self.dataset[index])
+        missing = [view for view in self.views if view not in sample] if self.dataset.is_ulb else []
+        if missing:
+            image = self.dataset.__sample__(index)[0]
+            image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+            for view in missing:
+                make = self.dataset.strong_transform if "_s" in view else self.dataset.transform
+                sample[view] = make(image)
+        return sample
+
+
+def add_requested_views(args: Any, algorithm: str, dataset_dict: dict[str, Any]) -> dict[str, Any]:
+    """Add the unlabeled views named in ``args.unlabeled_views`` (by a wrapper) to the training set."""
+    views = tuple(getattr(args, "unlabeled_views", ()))
+    if views and dataset_dict["train_ulb"] is not None:
+        dataset_dict["train_ulb"] = ExtraViews(dataset_dict["train_ulb"], views)
+    return dataset_dict

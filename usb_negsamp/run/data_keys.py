@@ -1,0 +1,33 @@
+"""Values that follow from other keys of the data, where the user gives none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+ADAPTATION_KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
+WITH_LABELED = ("class_swap", "whole_pool")
+"""Protocols whose pool holds the labeled images of its classes."""
+
+
+def follow(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+    """Return what follows for keys that are not ``given``.
+
+    ``seen_classes`` says how many classes the head has and ``mismatch_protocol`` whether the pool holds labeled images;
+    with two data sets all images of the first are labeled, and ``dataset`` is the second.
+
+    >>> follow({"seen_classes": [2, 3, 7], "mismatch_protocol": "whole_pool"}, {"seen_classes"})
+    {'num_classes': 3, 'include_lb_to_ulb': True}
+    >>> follow({"labeled_dataset": "usps", "unlabeled_dataset": "mnist", "dataset": "cifar10"}, {"labeled_dataset"})
+    {'num_labels': None, 'include_lb_to_ulb': False, 'dataset': 'mnist'}
+    """
+    follows: dict[str, Any] = {}
+    seen = values.get("seen_classes")
+    if seen is not None:
+        follows["num_classes"] = seen if isinstance(seen, int) else len(seen)
+        follows["include_lb_to_ulb"] = values["mismatch_protocol"] in WITH_LABELED
+    elif any(values.get(key) for key in ADAPTATION_KEYS):
+        follows["num_labels"] = None
+        follows["include_lb_to_ulb"] = False
+        follows["dataset"] = values.get("unlabeled_dataset") or values.get("labeled_dataset") or values["dataset"]
+    return {key: value for key, value in follows.items() if key not in given}
