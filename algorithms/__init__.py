@@ -1,20 +1,29 @@
 """Our algorithms, one folder each, laid out as in the host's ``semilearn/algorithms``.
 
-Names are ``<host algorithm>_<wrapper>`` for every algorithm that the host registers; ``ns3l`` alone trains on the
-labeled loss and its own.
+Names are ``<host algorithm>_<wrapper>`` for every algorithm that the host registers, also with several wrappers, in the
+order of ``WRAPPERS`` (``fixmatch_ns3l_dnll``); ``ns3l`` and ``dnll`` alone train on the labeled loss and their own,
+and take the later wrappers (``ns3l_spl``). ``dualstudent`` is an algorithm of ours that wraps like one of the host's: NS3L goes around each of its two networks,
+and DNLL couples those that are there.
 """
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
+from usb_negsamp.algorithms.dnll import DNLL, DNLLWrapper
+from usb_negsamp.algorithms.dualstudent import DualStudent, take_in
+from usb_negsamp.algorithms.dualstudent.pair import StudentPair
 from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
+from usb_negsamp.algorithms.spl import SPLWrapper
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.wrapping import Wrapper, compose
 
-WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper}
-ALONE: dict[str, type[Any]] = {"ns3l": NS3L}
+WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper, "dnll": DNLLWrapper, "spl": SPLWrapper}
+ALONE: dict[str, type[Any]] = {"ns3l": NS3L, "dnll": DNLL, "dualstudent": DualStudent}
+WITHIN_PAIR = ("ns3l", "dnll")
+"""Wrappers that a pair of students takes in; SPL masks the trained pair from outside."""
 
 _registered: dict[str, type[Any]] = {}
 
@@ -22,6 +31,17 @@ _registered: dict[str, type[Any]] = {}
 def host_names() -> list[str]:
     """Names in the host's registry that are not ours, sorted."""
     return sorted(name for name in ALGORITHMS.keys() if name not in _registered)  # noqa: SIM118 (no iteration)
+
+
+def wrapper_chains(name: str) -> list[tuple[str, ...]]:
+    """The wrappers that go around an algorithm, one or several in their order; around a wrapper's own, the later ones.
+
+    >>> wrapper_chains("ns3l")
+    [('dnll',), ('spl',), ('dnll', 'spl')]
+    """
+    order = list(WRAPPERS)
+    outside = order[order.index(name) + 1 :] if name in order else order
+    return [chain for length in range(1, len(outside) + 1) for chain in combinations(outside, length)]
 
 
 def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
@@ -39,22 +59,30 @@ def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
         registered = [key for key in ALGORITHMS.keys() if ALGORITHMS[key] is algorithm]  # noqa: SIM118
         name, wrapped = (registered or [getattr(algorithm, "__name__", str(algorithm)).lower()])[0], algorithm
     base_name = getattr(wrapped, "base_name", name)
+    order = list(WRAPPERS)
     for wrapper in wrappers:
+        if any(issubclass(wrapped, WRAPPERS[later]) for later in order[order.index(wrapper) + 1 :]):
+            raise ConfigError(f"expected the wrappers in the order {', '.join(order)}, but got {wrapper} around {name}")
         name = f"{name}_{wrapper}"
-        wrapped = compose(wrapped, name, base_name, WRAPPERS[wrapper])
+        if issubclass(wrapped, StudentPair) and wrapper in WITHIN_PAIR:
+            wrapped = take_in(wrapped, name, WRAPPERS[wrapper])
+        else:
+            wrapped = compose(wrapped, name, base_name, WRAPPERS[wrapper])
     return wrapped
 
 
 def register_algorithms() -> list[str]:
     """See :func:`usb_negsamp.register`."""
-    ours = {f"{name}_{wrapper}": (name, wrapper) for name in host_names() for wrapper in WRAPPERS}
+    ours = {
+        "_".join((name, *chain)): (name, chain) for name in (*host_names(), *ALONE) for chain in wrapper_chains(name)
+    }
     for name in (*ALONE, *ours):
         if name in ALGORITHMS and name not in _registered:
             raise ConfigError(f"the algorithm name {name!r} is taken by {ALGORITHMS[name]!r}, which is not ours")
     for name, algorithm in ALONE.items():
         if name not in _registered:
             _registered[name] = ALGORITHMS[name] = algorithm
-    for name, (base, wrapper) in ours.items():
+    for name, (base, chain) in ours.items():
         if name not in _registered:
-            _registered[name] = ALGORITHMS[name] = wrap_algorithm(base, wrapper)
+            _registered[name] = ALGORITHMS[name] = wrap_algorithm(base, *chain)
     return sorted(_registered)

@@ -8,7 +8,7 @@ Text may name other keys of its run in braces, and ``{runs}`` and ``{data}`` (th
 Each run is what ``usb-negsamp train --key value ...`` makes of the merged keys, in the folder RUNS/NAME, with ``seed``
 and ``split_seed`` both set to the seed, so that methods are paired. The same command again goes on: finished runs are
 kept. ``--shard 1/2`` makes every second run, for two processes side by side. ``--collect CSV`` runs nothing and writes
-a row for each finished run to one file, with the columns ``method`` and ``setting``, of which ``usb-negsamp report``
+a row for each finished run to one file, with the columns of ``ABOUT``, of which ``usb-negsamp report``
 makes tables.
 """
 
@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-ABOUT = ("study", "setting", "method")
+ABOUT = ("study", "data", "setting", "method")
 
 
 class Cell(NamedTuple):
@@ -52,7 +52,8 @@ def cells(path: Path, runs: Path) -> Iterator[Cell]:
         keys.update(seed=seed, split_seed=seed, save_dir=str(save_dir), save_name=save_name)
         names = {**keys, "runs": runs, "data": dataset}
         keys = {key: _filled(value, names) for key, value in keys.items() if value is not None}
-        yield Cell({"study": path.stem, "setting": setting, "method": method}, save_dir / save_name, keys)
+        about = dict(zip(ABOUT, (path.stem, dataset, setting, method), strict=True))
+        yield Cell(about, save_dir / save_name, keys)
 
 
 def _filled(value: Any, names: dict[str, Any]) -> Any:

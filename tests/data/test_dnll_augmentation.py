@@ -46,7 +46,7 @@ def test_they_travel_to_workers_of_a_data_loader() -> None:
     assert pickle.loads(pickle.dumps(color_jitter())).hue is not None
 
 
-@pytest.mark.parametrize("augmentation", ["none", "noise", "horizontal_shift", "color_jitter"])
+@pytest.mark.parametrize("augmentation", ["identity", "noise", "horizontal_shift", "color_jitter"])
 def test_views_of_a_run(augmentation: str, tmp_path) -> None:
     algorithm = build_tiny("dnll", tmp_path, augmentation=augmentation)
     torch.manual_seed(3)
@@ -55,6 +55,6 @@ def test_views_of_a_run(augmentation: str, tmp_path) -> None:
     same_weak = torch.equal(sample["x_ulb_w"], again["x_ulb_w"])
     assert same_weak == (augmentation != "color_jitter"), "the weak view is the image itself"
     views = [algorithm.dataset_dict["train_ulb"][5]["x_ulb_s"] for _ in range(6)]
-    assert all(torch.equal(views[0], view) for view in views) == (augmentation == "none")
-    if augmentation == "none":
+    assert all(torch.equal(views[0], view) for view in views) == (augmentation == "identity")
+    if augmentation == "identity":
         assert torch.equal(sample["x_ulb_w"], views[0])

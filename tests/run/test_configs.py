@@ -49,7 +49,7 @@ LARGEST = {
 
 TAGS = {
     "ns3l": {"train/ns3l_loss", "train/ns3l_negatives"},
-    "dnll": {"train/dnll_cross_loss"},
+    "dnll": {"train/dnll_agreement", "train/dnll_different_negatives"},
     "spl": set(),
 }
 """What a wrapper logs in the training steps; SPL works after them."""
@@ -157,7 +157,11 @@ def test_a_config_trains_ten_steps(path: str, tmp_path: Path, random_images: Non
     expected = {"train/sup_loss"}.union(*(TAGS[name] for name in {*wrappers, base} & set(TAGS)))
     if base not in WITHOUT_UNLABELED_LOSS:
         expected.add("train/unsup_loss")
-    for logged in recorder.logged:
+    for key, tag in (("dnll_weight", "train/dnll_cross_loss"), ("dnll_self_weight", "train/dnll_self_loss")):
+        if getattr(run.args, key, 0.0) > 0:
+            expected.add(tag)
+    # SPL's own steps, after these ten, log what is SPL's.
+    for logged in recorder.logged[:10]:
         assert expected <= logged.keys()
         assert all(math.isfinite(logged[tag]) for tag in expected)
 
@@ -200,6 +204,21 @@ def test_what_a_file_repeats_of_the_papers_values_is_what_its_preset_says(path: 
 def test_every_cell_of_the_ns3l_paper_has_a_file() -> None:
     tables = [table for path in CONFIGS if "/ns3l/" in path for table in read_header(ROOT / path).tables]
     assert {table: tables.count(table) for table in sorted(set(tables))} == {1: 24, 2: 8, 3: 4, 4: 4, 5: 2, 6: 10}
+
+
+def test_every_cell_of_the_dnll_paper_has_a_file() -> None:
+    paths = [path for path in CONFIGS if "/dnll/" in path]
+    tables = [table for path in paths for table in read_header(ROOT / path).tables]
+    # Table 1 with Dual Student beside DNLL; Tables 5 and 6 share the rows of m = 3.
+    assert {table: tables.count(table) for table in sorted(set(tables))} == {1: 6, 2: 2, 3: 2, 4: 3, 5: 8, 6: 4}
+    cells = {
+        (run.args.dnll_selection, run.args.dnll_num_negatives, run.args.dnll_weight, run.args.dnll_self_weight)
+        for run in (resolved(path) for path in paths if {5, 6} & set(read_header(ROOT / path).tables))
+    }
+    both = ("equal", "error_perception")
+    assert cells == {(selection, m, 2.0, 0.0) for selection in both for m in (1, 2, 3, 4)} | {
+        (selection, 3, 0.0, 2.0) for selection in both
+    }
 
 
 def write(folder: Path, name: str, *lines: str) -> Path:

@@ -115,6 +115,54 @@ def test_the_values_of_the_fashion_mnist_study(algorithm: str) -> None:
     assert (args.augmentation, args.crop_ratio, args.horizontal_flip) == (None, 1.0, False)
 
 
+@pytest.mark.parametrize(
+    ("dataset", "labels", "expected"),
+    [
+        ("cifar10", 4000, {"net": "wrn_28_2", "augmentation": "color_jitter", "validation_size": 5000}),
+        ("svhn", None, {"num_labels": 1000, "augmentation": "horizontal_shift", "validation_size": 5000}),
+    ],
+)
+def test_the_values_of_dnll_with_wide_resnet(dataset: str, labels: int | None, expected: dict[str, Any]) -> None:
+    args = of("dnll-wrn", "dnll", dataset, **({} if labels is None else {"num_labels": labels}))
+    assert {key: getattr(args, key) for key in expected} == expected
+    assert (args.lr, args.weight_decay, args.momentum, args.lr_schedule) == (0.03, 5e-4, 0.9, "cosine_to_zero")
+    assert args.batch_size * (1 + args.uratio) == 256
+    assert (args.dnll_num_negatives, args.dnll_selection, args.dnll_weight) == (3, "error_perception", 2.0)
+    assert args.dnll_ramp * args.epoch == pytest.approx(15)
+    unlabeled = {"cifar10": 50_000, "svhn": 73_257}[dataset] - 5000 - args.num_labels
+    assert args.num_train_iter == 300 * (unlabeled // 192) == args.epoch * args.num_eval_iter
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("cifar10", {"augmentation": "noise", "img_size": 32, "validation_size": 5000}),
+        ("mnist", {"augmentation": "identity", "img_size": 28, "validation_size": 500}),
+    ],
+)
+def test_the_values_of_dnll_with_the_13_layer_network(dataset: str, expected: dict[str, Any]) -> None:
+    args = of("dnll-cnn13", "dnll", dataset, num_labels=1000)
+    assert {key: getattr(args, key) for key in expected} == expected
+    assert (args.net, args.lr, args.weight_decay, args.batch_size, args.uratio) == ("cnn13", 0.1, 1e-4, 50, 1)
+    assert (args.epoch, args.dnll_ramp, args.include_lb_to_ulb) == (100, 0.15, False)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("cifar10", {"num_labels": 1000, "batch_size": 50, "lr": 0.1, "dualstudent_threshold": 0.8}),
+        ("cifar100", {"num_labels": 10000, "batch_size": 32, "lr": 0.2, "dualstudent_threshold": 0.4}),
+    ],
+)
+def test_the_values_of_dual_student(dataset: str, expected: dict[str, Any]) -> None:
+    args = of("dual-student", "dualstudent_dnll", dataset)
+    assert {key: getattr(args, key) for key in expected} == expected
+    assert (args.dualstudent_consistency_weight, args.dualstudent_stabilization_weight) == (10.0, 100.0)
+    assert (args.dualstudent_ramp * args.epoch, args.dnll_ramp * args.epoch) == pytest.approx((5, 15))
+    assert (args.dnll_num_negatives, args.dnll_selection, args.bn_update) == (2, "equal", "all")
+    assert args.crop_ratio == 0.875
+
+
 def test_a_shorter_run_keeps_the_shares_of_ramp_and_drop() -> None:
     args = of("ns3l", "vat", num_train_iter=20_000)
     assert (args.lr_decay_iters, args.unsup_warm_up, args.epoch) == ([13_000], 0.25, 20)
@@ -135,7 +183,8 @@ def test_another_data_set_takes_the_protocol_and_leaves_its_images_to_the_user()
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("dataset", ["cifar10", "svhn", "stl10", "cifar100"])
 def test_every_key_of_a_preset_is_read_by_some_algorithm(preset: str, dataset: str) -> None:
-    known = BROUGHT_BY_OTHERS.union(*(definitions_for(name) for name in ("vat_ns3l", "mixmatch_ns3l", "pseudolabel")))
+    names = ("vat_ns3l", "mixmatch_ns3l", "pseudolabel", "dualstudent_dnll")
+    known = BROUGHT_BY_OTHERS.union(*(definitions_for(name) for name in names))
     for algorithm in (*LEARNING_RATES, "mixmatch"):
         request = Request(algorithm, frozenset({"ns3l"}), dataset)
         assert PRESETS[preset](request).keys() <= known

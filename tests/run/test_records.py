@@ -14,6 +14,7 @@ import torch
 
 from usb_negsamp.run.curve import draw_curve
 from usb_negsamp.run.manifest import Manifest, read_manifest
+from usb_negsamp.run.measures import find_measure
 from usb_negsamp.run.metrics import MetricsHook, read_metrics
 from usb_negsamp.run.results import COLUMNS, append_row, result_row
 from usb_negsamp.run.scalars import scalars
@@ -261,6 +262,40 @@ def test_the_summary_of_an_open_set_run_says_how_unseen_classes_were_told_apart(
     assert "  AUROC           0.770 (max softmax), unknown (energy), seen against unseen unlabeled images" in lines
     assert "  open accuracy   66.00% (balanced, unseen as one class)" in lines
     assert "  confident       25.00% of the unseen unlabeled images, 50.00% of the seen ones" in lines
+
+
+SPL_RESULTS = {
+    **RESULTS,
+    "eval/spl_acc": 0.95,
+    "eval/spl_start_acc": 0.9,
+    "test/spl_acc": 0.91,
+    "test/spl_start_acc": 0.87,
+    "eval/spl_round": 3,
+    "eval/spl_kept_ratio": 0.736,
+}
+
+
+def test_what_spl_leaves_is_in_the_row_the_summary_and_the_table(tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "m")
+    manifest.end("finished", 6)
+    row = result_row(SPL_RESULTS, manifest.content, 1.0)
+    assert (row["spl_test_acc"], row["spl_eval_acc"], row["spl_kept_ratio"]) == (0.91, 0.95, 0.736)
+    text = summary(SPL_RESULTS, manifest.content, tmp_path, 1)
+    assert "  after SPL       91.00% (test; before it 87.00%), round 3, 73.60% of the weights kept" in text
+    end, last = find_measure("end"), find_measure("last")
+    assert end.error(row) == pytest.approx(9.0)
+    assert last.error(row) == pytest.approx(13.0)
+    assert end.error(result_row(RESULTS, manifest.content, 1.0)) == pytest.approx(13.0)
+
+
+def test_both_networks_of_a_pair_are_in_the_row_and_the_summary(tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "m")
+    manifest.end("finished", 6)
+    results = {**RESULTS, "test/first_acc": 0.88, "test/peer_acc": 0.9, "test/average_acc": 0.91}
+    assert result_row(results, manifest.content, 1.0)["peer_test_acc"] == 0.9
+    text = summary(results, manifest.content, tmp_path, 1)
+    assert "  two networks    88.00% (first), 90.00% (second), 91.00% (their average)" in text
+    assert "two networks" not in summary(RESULTS, manifest.content, tmp_path, 1)
 
 
 def test_the_summary_says_when_the_best_was_chosen_on_the_test_images(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from usb_negsamp.functional.dual_student import learning_samples, squared_error, stable_samples
+from usb_negsamp.functional.mismatch import estimate_mismatch, mismatch_from_posteriors
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.functional.negatives import (
     default_threshold,
@@ -22,17 +24,28 @@ from usb_negsamp.functional.safe_parameters import (
     safe_ratio,
     soft_mask,
 )
+from usb_negsamp.functional.transferred_negatives import (
+    different_negatives_rate,
+    different_negatives_rate_of_paper,
+    negative_error_rate,
+)
 
 __all__ = [
     "ErrorPerception",
     "default_threshold",
+    "different_negatives_rate",
+    "different_negatives_rate_of_paper",
+    "estimate_mismatch",
     "hard_mask",
     "interleave",
     "layer_ratios",
+    "learning_samples",
     "linear_ramp",
     "magnitude_mask",
+    "mismatch_from_posteriors",
     "mixing_weights",
     "mixup",
+    "negative_error_rate",
     "negatives_outside",
     "neighbour_negatives",
     "ns3l_loss",
@@ -44,6 +57,8 @@ __all__ = [
     "sharpen",
     "sigmoid_ramp",
     "soft_mask",
+    "squared_error",
+    "stable_samples",
     "threshold_negatives",
     "uniform_negatives",
 ]

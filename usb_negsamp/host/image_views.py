@@ -25,7 +25,7 @@ from usb_negsamp.data import (
 from usb_negsamp.data.preprocessing import GCNZCA
 from usb_negsamp.errors import ConfigError, unknown
 
-AUGMENTATIONS = ("host", "oliver", "mixmatch", "none", "noise", "horizontal_shift", "color_jitter")
+AUGMENTATIONS = ("host", "oliver", "mixmatch", "identity", "noise", "horizontal_shift", "color_jitter")
 
 
 class ImageViews(NamedTuple):
@@ -60,7 +60,7 @@ def no_change() -> Callable[[Any], Any]:
 
 
 STRONG_OF_ITSELF: dict[str, Callable[[], Callable[[Any], Any]]] = {
-    "none": no_change,
+    "identity": no_change,
     "noise": noise,
     "horizontal_shift": horizontal_shift,
 }

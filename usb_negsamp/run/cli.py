@@ -16,6 +16,7 @@ usage: usb-negsamp COMMAND ...
   train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
   sweep --c FILE --grid KEY=A,B ...  train a grid of runs, some at a time; the same command again goes on
   report RUN_OR_SWEEP ...            tables of test errors, computed from results.csv
+  figure RUN ...                     features and transferred negatives of finished runs, as pictures
   list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys, configs
   patch CHECKOUT                     make a checkout of the host load plugins and run on today's packages, and back
   doctor                             what is installed, what loads, and whether training can work here
@@ -113,6 +114,15 @@ def _report(words: Sequence[str]) -> int:
     return report.report(words)
 
 
+def _figure(words: Sequence[str]) -> int:
+    from usb_negsamp.run import figure
+
+    if _wants_help(words):
+        print(figure.USAGE, end="")
+        return 0
+    return figure.figure(words)
+
+
 def _list(words: Sequence[str]) -> int:
     from usb_negsamp.run.listing import KINDS, list_names
 
@@ -146,6 +156,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "sweep": _sweep,
     "report": _report,
+    "figure": _figure,
     "list": _list,
     "patch": _patch,
     "doctor": _doctor,

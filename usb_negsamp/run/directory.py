@@ -18,6 +18,8 @@ RESULTS = "results.csv"
 SPLIT = "split.npz"
 METRICS = "metrics.jsonl"
 CURVE = "curve.png"
+NEGATIVES = "negatives.png"
+TSNE = "tsne.png"
 LOG = "log.txt"
 TENSORBOARD = "tensorboard"
 
@@ -29,6 +31,10 @@ RUN_FILES = (
     SPLIT,
     METRICS,
     CURVE,
+    NEGATIVES,
+    TSNE,
+    "model_spl.pth",
+    "spl_kept_ratio.png",
     LOG,
     f"{TENSORBOARD}/events.out.tfevents.*",
     "split/*.npy",

@@ -33,7 +33,7 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         str,
         None,
         "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l, "
-        "ns3l-mixmatch or ns3l-fmnist; lengths in iterations follow num_train_iter",
+        "ns3l-mixmatch, ns3l-fmnist, dnll-wrn, dnll-cnn13 or dual-student; lengths in iterations follow num_train_iter",
     ),
     Key(
         "device",
@@ -133,10 +133,10 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         str,
         None,
         "weak views: the host's crop and flip; oliver's flip, shift of 2 pixels and noise of 0.15; or mixmatch's flip "
-        "and shift of 4. DNLL's: the image itself, and the same (none), with noise of 0.15 (noise) or with a sideways "
-        "shift of up to 2 pixels (horizontal_shift) as the strong view; or the host's, with color_jitter in the strong "
-        "view",
-        choices=("host", "oliver", "mixmatch", "none", "noise", "horizontal_shift", "color_jitter"),
+        "and shift of 4. DNLL's: the image itself, and as the strong view the same (identity), the image with noise of "
+        "0.15 (noise) or with a sideways shift of up to 2 pixels (horizontal_shift); or the host's, with color_jitter "
+        "in the strong view",
+        choices=("host", "oliver", "mixmatch", "identity", "noise", "horizontal_shift", "color_jitter"),
     ),
     Key(
         "bn_batches",

@@ -43,15 +43,16 @@ def list_names(words: Sequence[str]) -> int:
 
 
 def markdown_tables() -> str:
-    """Return the README's table of keys: ours for every run, then those of each wrapper."""
+    """Return the README's table of keys: ours for every run, then those of each wrapper and of Dual Student."""
     import usb_negsamp
 
     usb_negsamp.register()
     from usb_negsamp.algorithms import WRAPPERS
+    from usb_negsamp.algorithms.dualstudent import DualStudent
 
     keys = list(OWN_ARGUMENTS)
-    for wrapper in WRAPPERS.values():
-        for argument in wrapper.own_arguments():
+    for arguments in (*(wrapper.own_arguments() for wrapper in WRAPPERS.values()), DualStudent.get_argument()):
+        for argument in arguments:
             symbol, _, meaning = argument.help.rpartition(": ")
             keys.append(Key(argument.name.lstrip("-"), argument.type, argument.default, meaning, symbol=symbol))
     return markdown_table(keys)

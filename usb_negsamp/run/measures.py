@@ -48,7 +48,15 @@ MEASURES: tuple[Measure, ...] = (
         ("test_acc_median_last", "eval_acc_median_last"),
         "as the median over the last num_last_evaluations evaluations",
     ),
+    Measure(
+        "end",
+        "what the run ends with",
+        ("spl_test_acc", "test_acc_last", "eval_last_acc"),
+        "of the network that SPL leaves, or of the last model where there is no SPL",
+    ),
 )
+COMMON = MEASURES[:3]
+"""Those that a table of runs is given if none is asked for, in this order."""
 
 
 def find_measure(name: str) -> Measure:
@@ -69,7 +77,7 @@ def common_measure(rows: Sequence[Mapping[str, Any]]) -> Measure:
     Raises:
         ConfigError: the rows have none in common.
     """
-    for measure in MEASURES:
+    for measure in COMMON:
         if all(measure.error(row) is not None for row in rows):
             return measure
     raise ConfigError("the runs have no figure in common: give --measure best, or --measure last")

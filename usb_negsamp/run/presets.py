@@ -1,4 +1,4 @@
-"""The protocols of the papers as one key: ``preset: oliver | ns3l | ns3l-mixmatch | ns3l-fmnist``.
+"""The protocols of the papers as one key, ``preset``, e.g. ``preset: ns3l``.
 
 =================  ===================================================================================================
 ``oliver``         Oliver et al. (2018), section 4 and appendix: 500,000 iterations of Adam, batches of 50 + 50
@@ -8,6 +8,9 @@
                    iterations, constant rate, average of 0.999, median of the last 20 evaluations
 ``ns3l-fmnist``    the same paper's Fashion-MNIST study, appendix B: a small network, 50 epochs over 58,000 unlabeled
                    images, the last evaluation
+``dnll-wrn``       Xu et al. (DNLL), sections 4.1 and 4.2, with Wide ResNet 28-2
+``dnll-cnn13``     the same with the 13-layer network, by the released code
+``dual-student``   Ke et al. (ICCV 2019) with the 13-layer network; the last three: :mod:`.dnll_presets`
 =================  ===================================================================================================
 
 A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data
@@ -31,6 +34,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.run.dnll_presets import dnll_cnn13, dnll_wrn, dual_student
 
 LEARNING_RATES: dict[str, float] = {
     "supervised": 3e-3,
@@ -251,6 +255,9 @@ PRESETS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "ns3l": ns3l,
     "ns3l-mixmatch": ns3l_mixmatch,
     "ns3l-fmnist": ns3l_fmnist,
+    "dnll-wrn": dnll_wrn,
+    "dnll-cnn13": dnll_cnn13,
+    "dual-student": dual_student,
 }
 
 

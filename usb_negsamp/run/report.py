@@ -26,7 +26,8 @@ and the selection rule. A place is a run, a sweep, a folder of those, or a resul
   --baseline NAME    adds each line's difference to this one, paired over the label splits, with its 95% interval;
                      NAME is a value of the first column, or KEY=VALUE,KEY=VALUE
   --measure NAME     best: the model that was best on validation; last: the last model; median: over the last
-                     num_last_evaluations evaluations; default: best where every run has it, else last
+                     num_last_evaluations evaluations; end: the network that SPL leaves, else the last
+                     model; default: best where every run has it, else last
   --also KEY,KEY     further columns of numbers, e.g. open_auroc,pool_auroc,mismatch of runs on open-set splits, whose
                      mismatch_ratio is a column for --by, and else tells tables apart
   --markdown FILE    writes the tables there

@@ -46,6 +46,21 @@ OPEN_SET = {
     "confident_seen": "train/open/confident_seen",
     "confident_seen_acc": "train/open/confident_seen_acc",
 }
+# Figures of SPL and of two networks, by their names in results_dict.
+OF_METHODS = {
+    "spl_eval_acc": "eval/spl_acc",
+    "spl_test_acc": "test/spl_acc",
+    "spl_start_eval_acc": "eval/spl_start_acc",
+    "spl_start_test_acc": "test/spl_start_acc",
+    "spl_round": "eval/spl_round",
+    "spl_kept_ratio": "eval/spl_kept_ratio",
+    "first_test_acc": "test/first_acc",
+    "peer_test_acc": "test/peer_acc",
+    "average_test_acc": "test/average_acc",
+    "first_test_acc_last": "test/last_first_acc",
+    "peer_test_acc_last": "test/last_peer_acc",
+    "average_test_acc_last": "test/last_average_acc",
+}
 _OF_OTHER_DATA = ("auroc", "auroc_energy")
 COLUMNS = (
     *ASKED,
@@ -59,6 +74,7 @@ COLUMNS = (
     "eval_acc_median_last",
     "test_acc_median_last",
     *OPEN_SET,
+    *OF_METHODS,
     "seconds",
     "device",
     "world_size",
@@ -92,6 +108,7 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
     best_it = results.get("eval/best_it")
     row = {name: config.get(name) for name in ASKED}
     row.update(_open_set_columns(results, config))
+    row.update({column: results.get(name) for column, name in OF_METHODS.items()})
     row.update(
         split_seed=manifest["split_seed"],
         selection=selection_rule(results),

@@ -40,11 +40,31 @@ def summary(results: Mapping[str, Any], manifest: Mapping[str, Any], directory: 
     median = results.get("test/median_last", results.get("eval/median_last"))
     if median is not None:
         lines.append(f"  median accuracy {_percent(median)} (test, over the last evaluations)")
-    lines += _open_set_lines(results, config)
+    lines += [*_two_network_lines(results), *_spl_lines(results), *_open_set_lines(results, config)]
     files = {"curve": CURVE, "results": RESULTS, "manifest": MANIFEST, "metrics": METRICS}
     files.update({"latest model": LATEST, "best model": BEST})
     lines += [f"  {name:<15} {directory / file}" for name, file in files.items() if (directory / file).exists()]
     return "\n".join(lines)
+
+
+def _two_network_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return the accuracy of each network of a pair and of their average; nothing for a run with one network."""
+    if "test/first_acc" not in results:
+        return []
+    first, peer, average = (_percent(results.get(f"test/{name}_acc")) for name in ("first", "peer", "average"))
+    return [f"  two networks    {first} (first), {peer} (second), {average} (their average)"]
+
+
+def _spl_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return what SPL made of the trained network; nothing for a run without it."""
+    if "eval/spl_acc" not in results:
+        return []
+    part = "test" if "test/spl_acc" in results else "eval"
+    return [
+        f"  after SPL       {_percent(results[f'{part}/spl_acc'])} ({'test' if part == 'test' else 'V2'}; before it "
+        f"{_percent(results.get(f'{part}/spl_start_acc'))}), round {results.get('eval/spl_round')}, "
+        f"{_percent(results.get('eval/spl_kept_ratio'))} of the weights kept"
+    ]
 
 
 def _open_set_lines(results: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:

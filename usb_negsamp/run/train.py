@@ -251,13 +251,15 @@ class _Run:
 
     def _draw(self) -> None:
         from usb_negsamp.run.curve import draw_curve
+        from usb_negsamp.run.figure import draw_negatives_of
         from usb_negsamp.run.metrics import read_metrics
 
         title = f"{self.config['algorithm']} on {self.config['dataset']}, {self.config['num_labels']} labels"
         try:
             draw_curve(read_metrics(self.directory / METRICS), self.directory / CURVE, title)
+            draw_negatives_of(self.directory, self.config)
         except Exception as error:  # a picture must not cost a finished run its results
-            self.console.line(f"usb-negsamp: no curve.png: {type(error).__name__}: {error}")
+            self.console.line(f"usb-negsamp: no picture: {type(error).__name__}: {error}")
 
     def _leave_if_asked(self) -> None:
         """A signal that came during the build ends the run here: there is nothing to save yet."""

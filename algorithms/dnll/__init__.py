@@ -1,0 +1,4 @@
+from .dnll import DNLL, DNLLWrapper
+from .hook import DNLLHook
+
+__all__ = ["DNLL", "DNLLHook", "DNLLWrapper"]

@@ -1,0 +1,102 @@
+"""One of the two networks of Dual Student: what it learns without the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.functional import sigmoid_ramp, squared_error
+from usb_negsamp.host import AlgorithmBase, SSL_Argument
+
+STUDENT_LOGITS = "student_logits"
+"""Entry of ``out_dict``: logits (N, K) of the unlabeled view that the network learns on, with their gradient."""
+OTHER_LOGITS = "other_logits"
+"""Entry of ``out_dict``: logits (N, K) of the other unlabeled view, without a gradient."""
+
+
+class Student(AlgorithmBase):
+    """A network that is consistent with itself: labeled loss, and its predictions on two views of every image.
+
+    With B labeled and unlabeled images in the step, the loss is the sum of the labeled images' cross-entropies, and of
+    all images' squared differences (mean over the classes) to the probabilities on the other view, the latter with
+    weight and ramp, divided by B, as in the released code. The other view's pass carries no gradient and leaves running
+    statistics of batch norms alone, where the released code lets it move them, which is ``bn_update: all``.
+
+    Departure: one classifier, where the released code's networks have two, for classes and for consistency, held
+    together by their distance. The networks of the host have one. That code runs with one, too
+    (``logit_distance_cost`` below 0).
+    """
+
+    def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None, **kwargs: Any) -> None:
+        for key in ("dualstudent_consistency_weight", "dualstudent_ramp"):
+            value = getattr(args, key)
+            if not 0 <= value < float("inf"):
+                raise ConfigError(f"{key}: expected a value of 0 or more, but got {value:g}")
+        if args.dualstudent_ramp > 1:
+            raise ConfigError(
+                f"dualstudent_ramp: expected a share of the training in 0..1, but got {args.dualstudent_ramp:g}"
+            )
+        super().__init__(args, net_builder, tb_log, logger, **kwargs)
+        self.consistency_weight = args.dualstudent_consistency_weight
+
+    def train_step(
+        self, x_lb: Tensor, y_lb: Tensor, x_lb_1: Tensor, x_ulb_w: Tensor, x_ulb_w_1: Tensor
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """One step's loss.
+
+        Args:
+            x_lb: labeled images (B_l, C, H, W), view to learn on.
+            y_lb: their labels (B_l,).
+            x_lb_1: their other view.
+            x_ulb_w: unlabeled images (B_u, C, H, W), view to learn on.
+            x_ulb_w_1: their other view.
+        """
+        num_labeled = len(x_lb)
+        with self.amp_cm():
+            outputs = self.model(torch.cat((x_lb, x_ulb_w)))
+            logits, features = outputs["logits"], outputs["feat"]
+            self.bn_controller.freeze_bn(self.model)
+            with torch.no_grad():
+                other = self.model(torch.cat((x_lb_1, x_ulb_w_1)))["logits"]
+            self.bn_controller.unfreeze_bn(self.model)
+            class_loss = self.ce_loss(logits[:num_labeled], y_lb, reduction="mean")
+            consistency_loss = squared_error(logits, other).mean()
+            total_loss = class_loss * (num_labeled / len(logits))
+            total_loss = total_loss + self.consistency_weight * dual_student_ramp(self) * consistency_loss
+        out_dict = self.process_out_dict(
+            loss=total_loss,
+            feat={"x_lb": features[:num_labeled], "x_ulb_w": features[num_labeled:]},
+            **{STUDENT_LOGITS: logits[num_labeled:], OTHER_LOGITS: other[num_labeled:]},
+        )
+        log_dict = self.process_log_dict(
+            sup_loss=class_loss.item(), unsup_loss=consistency_loss.item(), total_loss=total_loss.item()
+        )
+        return out_dict, log_dict
+
+    @staticmethod
+    def get_argument() -> list[Any]:
+        """The keys of one network."""
+        # What stands before ": " is the paper's symbol.
+        return [
+            SSL_Argument(
+                "--dualstudent_consistency_weight",
+                float,
+                10.0,
+                "lambda_1: weight of each network's consistency with itself",
+            ),
+            SSL_Argument(
+                "--dualstudent_ramp",
+                float,
+                0.0167,
+                "share of the training over which both weights ramp up (5 of 300 epochs in the released code); 0, none",
+            ),
+        ]
+
+
+def dual_student_ramp(algorithm: Any) -> float:
+    """The share of the weights that counts at the present iteration."""
+    iterations = algorithm.args.dualstudent_ramp * algorithm.num_train_iter
+    return sigmoid_ramp(algorithm.it / iterations) if iterations > 0 else 1.0

@@ -1,0 +1,4 @@
+from .spl import SPLWrapper
+from .stage import Stage
+
+__all__ = ["SPLWrapper", "Stage"]

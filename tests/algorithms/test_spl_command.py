@@ -1,0 +1,79 @@
+"""Runs with SPL through the command line, as a user starts them."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from usb_negsamp.run.spl_stage import draw_kept_ratio
+
+CONFIG = {
+    "algorithm": "pseudolabel_spl", "dataset": "digits", "net": "small_cnn", "img_size": 16, "num_classes": 6,
+    "seen_classes": 6, "mismatch_ratio": 0.5, "num_unlabeled": 300, "num_labels": 30, "validation_size": 100,
+    "batch_size": 8, "uratio": 2, "eval_batch_size": 256, "epoch": 2, "num_train_iter": 10, "num_eval_iter": 5,
+    "num_log_iter": 5, "num_workers": 0, "lr": 0.01, "ema_m": 0.9, "seed": 0, "device": "cpu", "spl_rounds": 2,
+    "spl_inner_steps": 60, "spl_outer_steps": 60, "spl_patience": 0,
+}  # fmt: skip
+
+
+def start(directory, name, *more):
+    path = directory / "run.yaml"
+    path.write_text("".join(f"{key}: {value}\n" for key, value in CONFIG.items()))
+    command = [sys.executable, "-m", "usb_negsamp", "train", "--c", str(path), "--save_dir", str(directory)]
+    return subprocess.Popen(
+        [*command, "--save_name", name, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def rounds_of(directory, name):
+    path = directory / name / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("\n") and "train/spl_round" in line]
+
+
+def test_a_stage_that_is_terminated_and_resumed_ends_with_the_same_records(tmp_path):
+    whole, cut = start(tmp_path, "whole"), start(tmp_path, "cut")
+    deadline = time.time() + 200
+    while not rounds_of(tmp_path, "cut") and cut.poll() is None and time.time() < deadline:
+        time.sleep(0.02)
+    cut.send_signal(signal.SIGTERM)
+    _, errors = cut.communicate(timeout=200)
+    assert cut.returncode == 128 + signal.SIGTERM, errors
+    assert len(rounds_of(tmp_path, "cut")) < 3
+    _, errors = whole.communicate(timeout=300)
+    assert whole.returncode == 0, errors
+    rest = start(tmp_path, "cut", "--resume")
+    _, errors = rest.communicate(timeout=300)
+    assert rest.returncode == 0, errors
+    assert "spl round 2/2" in errors
+    texts = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "cut")]
+    assert texts[0] == texts[1]
+    rows = rounds_of(tmp_path, "cut")
+    assert [row["it"] for row in rows] == [10, 130, 250]
+    assert rows[0]["train/spl_kept_ratio"] == pytest.approx(1 - 0.5 * (1 - 30 / 300), abs=0.01)
+    ends = [torch.load(tmp_path / name / "model_spl.pth", weights_only=True) for name in ("whole", "cut")]
+    for key in ("model", "masks"):
+        assert all(torch.equal(ends[0][key][name], ends[1][key][name]) for name in ends[0][key])
+    assert (tmp_path / "cut" / "spl_kept_ratio.png").stat().st_size > 0
+    assert "result - test/spl_acc" in (tmp_path / "cut" / "log.txt").read_text()
+
+
+def test_an_impossible_setting_ends_a_run_with_one_line_and_leaves_nothing(tmp_path):
+    process = start(tmp_path, "none", "--spl_ratio", "1.5")
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 2
+    assert "spl_ratio: expected a share above 0 and at most 1, but got 1.5" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_figure_shows_hard_masks_as_one_line_and_soft_ones_as_two(tmp_path):
+    record = {"train/spl_kept_ratio": 0.5, "train/spl_kept_ratio/a": 0.6, "train/spl_kept_ratio/b": 0.4}
+    for name, later in (("hard", record), ("soft", {**record, "train/spl_kept_ratio/a": 0.9})):
+        draw_kept_ratio([record, later], 1, tmp_path / f"{name}.png")
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "hard.png").read_bytes() != (tmp_path / "soft.png").read_bytes()

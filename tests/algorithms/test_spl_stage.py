@@ -1,0 +1,150 @@
+"""SPL's stage: its kinds of steps, stopping and going on, several processes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from spl_runs import SHORT, Watch, equal, run, trained_run
+
+from usb_negsamp.host import Hook
+from usb_negsamp.host.checkpoint import resume, save_now
+from usb_negsamp.host.checkpoint_file import read_checkpoint
+from usb_negsamp.testing import build_tiny, parameters_of
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return trained_run(tmp_path_factory.mktemp("trained"))
+
+
+# Teachers, mixed images, memory banks, distributions and thresholds that the first step makes, a warm-up, images of a
+# loop of its own, adversaries, labeled data alone.
+EVERY_KIND_OF_STEP = ["meanteacher", "mixmatch", "simmatch", "softmatch", "dash", "crmatch", "vat", "supervised"]
+
+
+@pytest.mark.parametrize("name", EVERY_KIND_OF_STEP)
+def test_the_stage_takes_outer_steps_of_any_algorithm(tmp_path, name):
+    algorithm = build_tiny(
+        f"{name}_ns3l_spl", tmp_path, spl_ratio=0.5, spl_ablation="no_pretraining", spl_rounds=1, spl_inner_steps=1,
+        spl_outer_steps=2,
+    )  # fmt: skip
+    if hasattr(algorithm, "warmup"):
+        algorithm.warmup()
+    watch = Watch()
+    algorithm.register_hook(watch, None, "LOWEST")
+    algorithm.train()
+    algorithm.finetune()
+    assert [step["kind"] for step in watch.steps] == ["start", "inner", "outer", "outer"]
+    assert not equal(watch.steps[1]["parameters"], watch.steps[2]["parameters"])
+    assert 0.0 <= algorithm.results_dict["test/spl_acc"] <= 1.0
+
+
+class Cut(Exception):
+    pass
+
+
+class CutHook(Hook):
+    """Saves after so many steps of the stage and stops the run, as a signal would."""
+
+    settings_only = True
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def after_spl_step(self, algorithm):
+        self.steps -= 1
+        if self.steps == 0:
+            save_now(algorithm)
+            raise Cut
+
+
+# Within inner steps, within outer steps, at the last step of a round.
+@pytest.mark.parametrize("steps", [2, 5, 6])
+def test_a_resumed_stage_ends_with_the_same_bits(tmp_path, steps):
+    name, overrides = "freematch_spl", {**SHORT, "spl_inner_lr": 50.0, "optim": "AdamW"}
+    whole = run(tmp_path / "whole", None, name, **overrides)
+    first = build_tiny(name, tmp_path / "cut", **overrides)
+    first.register_hook(CutHook(steps), None, "LOWEST")
+    first.train()
+    with pytest.raises(Cut):
+        first.finetune()
+    second = build_tiny(name, tmp_path / "cut", **overrides)
+    resume(second, os.path.join(second.run_directory, "latest_model.pth"))
+    second.train()
+    second.finetune()
+    assert equal(parameters_of(whole), parameters_of(second))
+    assert whole.stage.history == second.stage.history
+    assert whole.results_dict == second.results_dict
+    ends = [read_checkpoint(os.path.join(run.run_directory, "latest_model.pth")) for run in (whole, second)]
+    assert equal(ends[0]["spl"]["network"], ends[1]["spl"]["network"])
+    assert torch.equal(ends[0]["spl"]["run_state"]["torch_rng"], ends[1]["spl"]["run_state"]["torch_rng"])
+
+
+def test_dense_fine_tuning_masks_nothing_and_reads_v1_alone(tmp_path, trained):
+    watch = Watch()
+    algorithm = run(tmp_path, trained, hooks=[watch], spl_control="finetune", spl_mismatch=None)
+    assert [step["kind"] for step in watch.steps[1:]] == ["finetune"] * 12
+    assert not algorithm.stage.masks
+    assert algorithm.stage.outer_done == 0
+    for before, after in watch.pairs("finetune"):
+        assert all(not torch.equal(before["parameters"][n], after["parameters"][n]) for n in ("classifier.weight",))
+    assert algorithm.stage.history[-1]["train/spl_v1_loss"] < algorithm.stage.history[0]["train/spl_v1_loss"]
+
+
+def test_ablations_leave_out_what_they_say(tmp_path, trained):
+    def kinds(**overrides):
+        watch = Watch()
+        algorithm = run(tmp_path / "-".join(map(str, overrides.values())), trained, hooks=[watch], **overrides)
+        return algorithm, watch
+
+    _, watch = kinds(spl_ablation="no_inner")
+    assert {step["kind"] for step in watch.steps} == {"start", "outer"}
+    assert equal(watch.steps[0]["masks"], watch.steps[-1]["masks"])
+    _, watch = kinds(spl_ablation="no_outer")
+    assert {step["kind"] for step in watch.steps} == {"start", "inner"}
+    assert equal(watch.steps[0]["parameters"], watch.steps[-1]["parameters"])
+    _, watch = kinds(spl_ablation="no_bilevel", spl_inner_lr=100.0)
+    assert {step["kind"] for step in watch.steps} == {"start", "joint"}
+    for before, after in watch.pairs("joint"):
+        assert not equal(before["parameters"], after["parameters"])
+        assert not equal(before["scores"], after["scores"])
+    _, watch = kinds(spl_ablation="no_identification")
+    _, other = kinds(spl_ablation=None)
+    assert not equal(watch.steps[0]["masks"], other.steps[0]["masks"])
+    sizes = [{path: int(mask.sum()) for path, mask in w.steps[0]["masks"].items()} for w in (watch, other)]
+    assert sizes[0] == sizes[1]
+
+
+def test_rounds_without_a_better_validation_end_the_stage(tmp_path, trained):
+    algorithm = run(tmp_path, trained, spl_rounds=9, spl_patience=2, spl_mismatch=0.0, spl_ablation="no_outer")
+    assert [record["train/spl_round"] for record in algorithm.stage.history] == [0, 1, 2, 3]
+    assert algorithm.results_dict["eval/spl_round"] == 1
+
+
+def test_the_round_that_was_best_on_v2_is_kept(tmp_path, trained):
+    algorithm = run(tmp_path, trained, spl_rounds=4, spl_inner_lr=100.0)
+    figures = [(r["eval/spl_v2_acc"], -r["eval/spl_v2_loss"]) for r in algorithm.stage.history[1:]]
+    assert algorithm.results_dict["eval/spl_round"] == 1 + figures.index(max(figures))
+    assert algorithm.results_dict["eval/spl_acc"] == max(figures)[0]
+
+
+def test_two_processes_keep_the_same_scores_and_follow_one(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    script = os.path.join(os.path.dirname(__file__), "spl_process.py")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, str(tmp_path), str(rank), str(world_size)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for rank, world_size in ((0, 2), (1, 2))
+    ]  # fmt: skip
+    for process in processes:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output[-2000:]
+    subprocess.run([sys.executable, script, str(tmp_path), "0", "1"], env=environment, check=True, capture_output=True)
+    first, second, alone = (torch.load(tmp_path / f"{name}.pth", weights_only=True) for name in ("2_0", "2_1", "1_0"))
+    assert equal(first, second)
+    for name, tensor in alone.items():
+        assert torch.allclose(tensor.float(), first[name].float(), atol=1e-3), name
