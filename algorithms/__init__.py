@@ -1,9 +1,9 @@
 """Our algorithms, one folder each, laid out as in the host's ``semilearn/algorithms``.
 
 Names are ``<host algorithm>_<wrapper>`` for every algorithm that the host registers, also with several wrappers, in the
-order of ``WRAPPERS`` (``fixmatch_ns3l_dnll``); ``ns3l`` and ``dnll`` alone train on the labeled loss and their own,
-and take the later wrappers (``ns3l_spl``). ``dualstudent`` is an algorithm of ours that wraps like one of the host's: NS3L goes around each of its two networks,
-and DNLL couples those that are there.
+order of ``WRAPPERS`` (``fixmatch_ns3l_dnll``); ``ns3l`` and ``dnll`` alone train on the labeled loss and their own, and
+take the later wrappers (``ns3l_spl``). ``dualstudent`` is an algorithm of ours that wraps like one of the host's: NS3L
+goes around each of its two networks, and DNLL couples those that are there.
 """
 
 from __future__ import annotations

@@ -113,9 +113,7 @@ def _table(
             groups.setdefault(_values(row, by), []).append(row)
     for group, members in groups.items():
         _check_seeds(group, members)
-    lines = {
-        group: _by_split([(row, measure.error(row)) for row in groups[group]]) for group in sorted(groups, key=_order)
-    }
+    lines = {group: _by_split([(row, measure.error(row)) for row in groups[group]]) for group in _in_order(groups)}
     runs = {group: len(members) for group, members in groups.items()}
     matching = [group for group in lines if wanted and _matches(group, by, wanted)]
     if len(matching) > 1:
@@ -226,5 +224,15 @@ def _number_first(text: str) -> tuple[bool, float, str]:
     return (False, number, "") if isinstance(number, float) else (True, 0.0, text)
 
 
-def _order(group: Group) -> list[tuple[bool, float, str]]:
-    return [_number_first(text) for text in group]
+def _in_order(groups: Iterable[Group]) -> list[Group]:
+    """Return the groups column by column: numbers ascending, then texts as the rows bring them."""
+    groups = list(groups)
+    ranks: dict[str, int] = {}
+    for text in (text for group in groups for text in group):
+        ranks.setdefault(text, len(ranks))
+
+    def key(text: str) -> tuple[bool, float]:
+        number = _number(text)
+        return (False, number) if isinstance(number, float) else (True, float(ranks[text]))
+
+    return sorted(groups, key=lambda group: [key(text) for text in group])

@@ -1,0 +1,82 @@
+"""What SPL gains over spending the same labels on fine-tuning: a table from the rows of the SPL studies.
+
+    python benchmarks/spl_gain.py benchmarks/open_set/usps_spl.csv ... [--update benchmarks/README.md --table NAME]
+
+One line for each base algorithm, mismatch and number of validation images: test error on seen classes of the trained
+network (start), after fine-tuning it on V1, and after SPL; mean and standard deviation over label splits, and paired
+differences with their 95% interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shlex
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from usb_negsamp.run.markdown import show_spread, update_block
+from usb_negsamp.run.statistics import paired_difference, spread
+
+CONTROL = ", V1"
+Line = tuple[str, float, int]
+Errors = dict[str, dict[str, float]]
+
+
+def errors_of(paths: list[Path]) -> dict[Line, Errors]:
+    """Test errors in percent, by split seed, for each line and kind (start, V1, or the method's name)."""
+    found: dict[Line, Errors] = defaultdict(lambda: defaultdict(dict))
+    for path in paths:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                base = row["method"].removesuffix(CONTROL).split(" + SPL")[0]
+                kind = "V1" if row["method"].endswith(CONTROL) else row["method"].removeprefix(f"{base} + ")
+                errors = found[base, float(row["mismatch_ratio"]), int(row["validation_size"])]
+                errors[kind][row["split_seed"]] = 100 * (1 - float(row["spl_test_acc"]))
+                errors["start"][row["split_seed"]] = 100 * (1 - float(row["spl_start_test_acc"]))
+    return found
+
+
+def difference(errors: Errors, kind: str, baseline: str) -> str:
+    """The paired difference in points of error, with its interval."""
+    found = paired_difference(errors.get(kind, {}), errors.get(baseline, {}))
+    if found is None:
+        return ""
+    interval = "" if found.interval is None else f" [{found.interval[0]:+.2f}, {found.interval[1]:+.2f}]"
+    return f"{found.mean:+.2f}{interval}"
+
+
+def table(found: dict[Line, Errors]) -> str:
+    """The table as Markdown."""
+    kinds = ["SPL", *(["SPL, soft"] if any("SPL, soft" in errors for errors in found.values()) else [])]
+    head = ["trained by", "mismatch", "validation images", "n", "start", "V1", *kinds]
+    head += [f"{kind} over {other}" for kind in kinds for other in ("start", "V1")]
+    lines = ["| " + " | ".join(head) + " |", "|-|" + "-:|" * (len(head) - 1)]
+    for (base, mismatch, size), errors in found.items():
+        shown = [
+            show_spread(spread(list(errors[kind].values()))) if kind in errors else ""
+            for kind in ("start", "V1", *kinds)
+        ]
+        over = [difference(errors, kind, other) for kind in kinds for other in ("start", "V1")]
+        number = len(errors.get("SPL", errors["start"]))
+        lines.append("| " + " | ".join([base, f"{mismatch:g}", str(size), str(number), *shown, *over]) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Print the table, and write it where the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rows", type=Path, nargs="+")
+    parser.add_argument("--update", type=Path)
+    parser.add_argument("--table")
+    options = parser.parse_args()
+    text = table(errors_of(options.rows))
+    print(text)
+    if options.update:
+        command = shlex.join(["python", "benchmarks/spl_gain.py", *sys.argv[1:]])
+        update_block(options.update, options.table, f"<!-- {command} -->\n{text}")
+
+
+if __name__ == "__main__":
+    main()
