@@ -75,14 +75,15 @@ def test_a_study_is_run_once_and_collected(study, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
-def test_every_run_of_a_study_resolves(study, path, tmp_path):
+def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
+    monkeypatch.chdir(BENCHMARKS.parent)
     import usb_negsamp
     from usb_negsamp.run.config import read_sources, resolve
 
     usb_negsamp.register()
     checked = set()
     for cell in study.cells(path, tmp_path):
-        kind = (cell.keys["dataset"], cell.names["setting"], cell.names["method"])
+        kind = tuple(cell.names.values())
         if kind not in checked:
             checked.add(kind)
             resolve(read_sources([word for key, value in cell.keys.items() for word in (f"--{key}", str(value))]))
