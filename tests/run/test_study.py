@@ -88,3 +88,31 @@ def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
             checked.add(kind)
             resolve(read_sources([word for key, value in cell.keys.items() for word in (f"--{key}", str(value))]))
     assert checked
+
+
+def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch):
+    spec = importlib.util.spec_from_file_location("spl_gain", BENCHMARKS / "spl_gain.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    path = tmp_path / "rows.csv"
+    columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
+    rows = [
+        ("VAT + SPL", 0.3, 91, 0, 0.9, 0.8),
+        ("VAT + SPL", 0.3, 91, 1, 0.8, 0.7),
+        ("VAT, V1", 0.3, 91, 0, 0.85, 0.8),
+        ("VAT, V1", 0.3, 91, 1, 0.79, 0.7),
+        ("VAT + SPL", 0.6, 91, 0, 0.5, 0.4),
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path)])
+    module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| trained by | mismatch | validation images | n | start | V1 | SPL |")
+    first = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert first[:4] == ["VAT", "0.3", "91", "2"]
+    assert first[7].startswith("-10.00")
+    assert first[8].startswith("-3.00")
+    assert lines[3].split("|")[8].strip() == "-10.00"

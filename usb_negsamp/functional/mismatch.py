@@ -69,7 +69,7 @@ def estimate_mismatch(seen_scores: Tensor, pool_scores: Tensor, method: str = "s
 
 
 def mismatch_from_posteriors(seen_posteriors: Tensor, pool_posteriors: Tensor) -> float:
-    """Return the mismatch by the least probability of being from the pool (Liu and Tao 2015, theorem 4).
+    """Return the mismatch by the least probability of being from the pool (Liu and Tao 2015).
 
     A seen image of the pool is one whose label "seen" was lost. At an image that no unseen one resembles, the odds of
     being from the pool are M alpha to N; the least odds over all images are taken for these.
