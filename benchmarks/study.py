@@ -75,7 +75,8 @@ def collect(finished: list[Cell], out: Path) -> None:
     rows: list[dict[str, str]] = []
     for cell in finished:
         with (cell.directory / "results.csv").open(newline="", encoding="utf-8") as file:
-            rows += [{**cell.names, **row} for row in csv.DictReader(file)]
+            # A run that was made again has a row for each time.
+            rows.append({**cell.names, **list(csv.DictReader(file))[-1]})
     columns = [*ABOUT, *dict.fromkeys(name for row in rows for name in row if name not in ABOUT)]
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("w", newline="", encoding="utf-8") as file:
