@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -90,6 +90,7 @@ SCORES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40).map(lambda x: t
 @pytest.mark.parametrize("method", MISMATCH_METHODS)
 @settings(max_examples=60, deadline=None)
 @given(seen=SCORES, pool=SCORES, seed=st.integers(0, 1000))
+@example(seen=torch.tensor([0.0, 5e-324], dtype=torch.float64), pool=torch.zeros(1, dtype=torch.float64), seed=1)
 def test_the_result_is_a_share_and_no_order_of_images_matters(
     method: str, seen: Tensor, pool: Tensor, seed: int
 ) -> None:

@@ -31,6 +31,8 @@ MISMATCH_METHODS = ("storey", "best_bin", "minimum_ratio")
 _CONFIDENCE = 0.1  # Garg et al. write delta for it, and gamma for the slack; both values are theirs
 _SLACK = 0.01
 _LOW_QUANTILE = 0.25
+# Squares of smaller distances are lost in float64.
+_LEAST_BANDWIDTH = 1e-150
 _ROWS = 256  # of the kernel matrix at a time
 
 
@@ -131,8 +133,8 @@ def _minimum_ratio(seen: Tensor, pool: Tensor) -> float:
     spread = float((upper - lower) / 1.349) or float(seen.std(correction=0))
     spread = min(spread, float(seen.std(correction=0)))
     bandwidth = 0.9 * spread * len(seen) ** -0.2
-    if bandwidth == 0.0:  # all seen scores are equal: their density is a point
-        return float((pool == seen[0]).double().mean())
+    if bandwidth < _LEAST_BANDWIDTH:  # all seen scores are equal: their density is a point
+        return float(((pool >= seen.min()) & (pool <= seen.max())).double().mean())
     return min(_least_kernel_ratio(rows, seen, pool, bandwidth) for rows in seen.split(_ROWS))
 
 
