@@ -8,3 +8,11 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import torch  # noqa: E402 (reads the variables when it is imported)
 
 torch.set_num_threads(1)
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def seeded_generators():
+    """The same random numbers for a test whatever ran before it."""
+    torch.manual_seed(0)

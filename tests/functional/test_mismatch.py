@@ -78,8 +78,9 @@ def test_few_and_equal_scores_give_a_share(method: str) -> None:
 
 
 def test_ties_at_a_saturated_score_do_not_hide_the_share() -> None:
-    seen = torch.cat([torch.ones(80), torch.rand(20)])
-    pool = torch.cat([torch.ones(160), torch.rand(40), torch.zeros(200)])
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.cat([torch.ones(80), torch.rand(20, generator=generator)])
+    pool = torch.cat([torch.ones(160), torch.rand(40, generator=generator), torch.zeros(200)])
     for method in BY_ORDER:
         assert estimate_mismatch(seen, pool, method) == pytest.approx(0.5, abs=0.03)
 
