@@ -72,7 +72,7 @@ class Student(AlgorithmBase):
             **{STUDENT_LOGITS: logits[num_labeled:], OTHER_LOGITS: other[num_labeled:]},
         )
         log_dict = self.process_log_dict(
-            sup_loss=class_loss.item(), unsup_loss=consistency_loss.item(), total_loss=total_loss.item()
+            sup_loss=class_loss.detach(), unsup_loss=consistency_loss.detach(), total_loss=total_loss.detach()
         )
         return out_dict, log_dict
 

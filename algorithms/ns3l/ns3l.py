@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import torch
@@ -13,7 +12,6 @@ from usb_negsamp.algorithms.ns3l.rules import check_rule
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.functional import default_threshold
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase, SSL_Argument, str2bool
-from usb_negsamp.host.tape import evaluated_logits
 from usb_negsamp.host.wrapping import Wrapper, compose
 
 VIEWS = ("weak", "strong", "weak_to_strong")
@@ -53,13 +51,8 @@ class NS3LWrapper(Wrapper):
         """Batch key of the second weak view."""
         return SECOND_WEAK_VIEW
 
-    def logits_of_extra_pass(self, view: str) -> Tensor:
-        """Logits (N, K) as of the base class; of several heads, those that the algorithm evaluates with."""
-        return evaluated_logits(self, self.batch[view], super().logits_of_extra_pass(view))
-
     def set_hooks(self) -> None:
         """Register NS3L's hook ahead of the update of the weights, then the base's hooks."""
-        self.tape.read_heads = functools.partial(evaluated_logits, self)
         hook_class = MixMatchNS3LHook if self._reads_mixed_labels() else NS3LHook
         settings = checked_settings(self.args)
         if hook_class is MixMatchNS3LHook:

@@ -6,6 +6,7 @@ stays the host's own, so that the host's look-up of the step's signature picks t
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.host.tape import Tape, View
+from usb_negsamp.host.tape import Tape, View, evaluated_logits
 
 
 class TapeHook(Hook):
@@ -50,6 +51,7 @@ class Wrapper:
 
     def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
         self.tape = Tape()
+        self.tape.read_heads = functools.partial(evaluated_logits, self)
         self.batch = {}
         self._said: set[str] = set()
         args.unlabeled_views = tuple(dict.fromkeys((*getattr(args, "unlabeled_views", ()), *self.views_needed(args))))
@@ -103,7 +105,7 @@ class Wrapper:
             # A second pass through DDP that leaves parameters unused would end the step; its module shares the
             # parameters, and their gradients are still summed over the processes.
             network = model.module if isinstance(model, DistributedDataParallel) else model
-            return network(self.batch[view])["logits"]
+            return evaluated_logits(self, self.batch[view], network(self.batch[view])["logits"])
 
 
 @contextmanager
