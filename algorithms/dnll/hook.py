@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
-from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss, sigmoid_ramp
+from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
 from usb_negsamp.host.among_processes import drawn_together, summed
+from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
 from usb_negsamp.host.peer import PairHook
 from usb_negsamp.host.repairs.seeded_loading import mix
 
@@ -71,7 +72,7 @@ class DNLLHook(PairHook):
             self.perceive(networks)
         negatives = self.draw(labels, first)
         logits = [network.own_logits(self.loss_view, with_grad=True) for network in networks]
-        ramp = self.ramp_at(first)
+        ramp = ramp_at(first, self.ramp)
         figures: dict[str, Tensor] = {}
         for i, network in enumerate(networks):
             total = network.out_dict["loss"]
@@ -84,22 +85,12 @@ class DNLLHook(PairHook):
                     total = total + ramp * weight * loss
                     figures.setdefault(f"train/dnll_{name}_loss", loss.detach())
             network.out_dict["loss"] = total
-        if self.is_logged(first):
+        if is_logged(first):
             figures["train/dnll_agreement"] = (labels[0] == labels[1]).float().mean()
             figures["train/dnll_peer_loss"] = peer.out_dict["loss"].detach()
             figures.update(negative_figures(first, labels, negatives))
             first.log_dict.update(figures)
-            if "train/total_loss" in first.log_dict:
-                first.log_dict["train/total_loss"] = first.out_dict["loss"].detach()
-
-    def is_logged(self, algorithm: Any) -> bool:
-        """Whether the figures of the present iteration are logged."""
-        return any(self.every_n_iters(algorithm, n) for n in (algorithm.num_log_iter, algorithm.num_eval_iter))
-
-    def ramp_at(self, algorithm: Any) -> float:
-        """The share of the weights that counts at the present iteration."""
-        iterations = self.ramp * algorithm.num_train_iter
-        return sigmoid_ramp(algorithm.it / iterations) if iterations > 0 else 1.0
+            log_total(first)
 
     def perceive(self, networks: tuple[Any, Any]) -> None:
         """Take the step's labeled samples into both error perceptions, summed over the processes."""

@@ -8,12 +8,13 @@ from torch import Tensor
 
 from usb_negsamp.algorithms.dnll import DNLLHook, DNLLWrapper
 from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
-from usb_negsamp.algorithms.dualstudent.hook import DualStudentHook, show_total
+from usb_negsamp.algorithms.dualstudent.hook import DualStudentHook
 from usb_negsamp.algorithms.dualstudent.pair import WEAK_VIEW, StudentPair
 from usb_negsamp.algorithms.dualstudent.settings import check_settings, own_arguments
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
 from usb_negsamp.functional import pseudo_negative_loss
 from usb_negsamp.host.among_processes import share_of, summed
+from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
 
 
 class DualStudentDNLLHook(DNLLHook):
@@ -46,7 +47,7 @@ class DualStudentDNLLHook(DNLLHook):
         if self.perceptions is not None:
             self.perceive(networks)
         negatives = self.draw(labels, first)
-        ramp = self.ramp_at(first)
+        ramp = ramp_at(first, self.ramp)
         figures: dict[str, Any] = {}
         for i, network in enumerate(networks):
             logits = network.out_dict[STUDENT_LOGITS]
@@ -59,14 +60,14 @@ class DualStudentDNLLHook(DNLLHook):
                     loss = mean_of_rows(losses, rows[i], first)
                     network.out_dict["loss"] = network.out_dict["loss"] + ramp * weight * loss
                     figures.setdefault(f"train/dnll_{name}_loss", loss.detach())
-        if self.is_logged(first):
+        if is_logged(first):
             figures["train/dnll_share"] = rows[0].float().mean()
             figures["train/dnll_agreement"] = (labels[0] == labels[1]).float().mean()
             figures["train/dnll_peer_loss"] = peer.out_dict["loss"].detach()
             # What network 1 - i made is learned by network i.
             figures.update(negative_figures(first, labels, negatives, (rows[1], rows[0])))
             first.log_dict.update(figures)
-        show_total(first)
+        log_total(first)
 
 
 def mean_of_rows(losses: Tensor, rows: Tensor, algorithm: Any) -> Tensor:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS, dual_student_ramp
+from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
 from usb_negsamp.functional import learning_samples, squared_error, stable_samples
+from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
 from usb_negsamp.host.peer import PairHook
 
 
@@ -33,7 +34,7 @@ class DualStudentHook(PairHook):
         """Add the losses, and at logged iterations their figures."""
         if self.weight > 0.0:
             self.teach((first, peer))
-            show_total(first)
+            log_total(first)
 
     @torch.no_grad()
     def learning(self, networks: tuple[Any, Any]) -> tuple[list[Tensor], list[Tensor]]:
@@ -48,26 +49,16 @@ class DualStudentHook(PairHook):
         """Add the losses of both; returns the samples (N,), bool, that each of them learns from the other."""
         first, peer = networks
         taught, stable = self.learning(networks)
-        ramp = dual_student_ramp(first)
+        ramp = ramp_at(first, first.args.dualstudent_ramp)
         losses = []
         for network, other, rows in ((first, peer, taught[0]), (peer, first, taught[1])):
             logits, targets = network.out_dict[STUDENT_LOGITS], other.out_dict[STUDENT_LOGITS]
             size = len(network.batch["x_lb"]) + len(logits)
             losses.append((squared_error(logits, targets) * rows).sum() / size)
             network.out_dict["loss"] = network.out_dict["loss"] + ramp * self.weight * losses[-1]
-        if is_logged(self, first):
+        if is_logged(first):
             first.log_dict["train/dualstudent_stabilization_loss"] = losses[0].detach()
             first.log_dict["train/dualstudent_stable"] = stable[0].float().mean()
             first.log_dict["train/dualstudent_taught"] = taught[0].float().mean()
             first.log_dict["train/dualstudent_peer_loss"] = peer.out_dict["loss"].detach()
         return taught
-
-
-def is_logged(hook: PairHook, algorithm: Any) -> bool:
-    """Whether the figures of the present iteration are logged."""
-    return any(hook.every_n_iters(algorithm, n) for n in (algorithm.num_log_iter, algorithm.num_eval_iter))
-
-
-def show_total(algorithm: Any) -> None:
-    """Let the logged total be that of all losses."""
-    algorithm.log_dict["train/total_loss"] = algorithm.out_dict["loss"].detach()

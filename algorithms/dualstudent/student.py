@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.functional import sigmoid_ramp, squared_error
+from usb_negsamp.functional import squared_error
 from usb_negsamp.host import AlgorithmBase, SSL_Argument
+from usb_negsamp.host.iteration import ramp_at
 
 STUDENT_LOGITS = "student_logits"
 """Entry of ``out_dict``: logits (N, K) of the unlabeled view that the network learns on, with their gradient."""
@@ -65,7 +66,8 @@ class Student(AlgorithmBase):
             class_loss = self.ce_loss(logits[:num_labeled], y_lb, reduction="mean")
             consistency_loss = squared_error(logits, other).mean()
             total_loss = class_loss * (num_labeled / len(logits))
-            total_loss = total_loss + self.consistency_weight * dual_student_ramp(self) * consistency_loss
+            weight = self.consistency_weight * ramp_at(self, self.args.dualstudent_ramp)
+            total_loss = total_loss + weight * consistency_loss
         out_dict = self.process_out_dict(
             loss=total_loss,
             feat={"x_lb": features[:num_labeled], "x_ulb_w": features[num_labeled:]},
@@ -94,9 +96,3 @@ class Student(AlgorithmBase):
                 "share of the training over which both weights ramp up (5 of 300 epochs in the released code); 0, none",
             ),
         ]
-
-
-def dual_student_ramp(algorithm: Any) -> float:
-    """The share of the weights that counts at the present iteration."""
-    iterations = algorithm.args.dualstudent_ramp * algorithm.num_train_iter
-    return sigmoid_ramp(algorithm.it / iterations) if iterations > 0 else 1.0

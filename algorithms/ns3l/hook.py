@@ -10,6 +10,7 @@ from torch import Tensor
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
 from usb_negsamp.host import Hook
+from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
 from usb_negsamp.host.options import mixed_classes
 
 
@@ -69,18 +70,11 @@ class NS3LHook(Hook):
             return
         logits, negatives = self.logits_and_negatives(algorithm)
         loss = ns3l_loss(logits, negatives)
-        algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + self.weight_at(algorithm) * loss
-        if self.every_n_iters(algorithm, algorithm.num_log_iter) or self.every_n_iters(
-            algorithm, algorithm.num_eval_iter
-        ):
+        weight = self.weight * ramp_at(algorithm, self.ramp, self.ramp_shape)
+        algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + weight * loss
+        if is_logged(algorithm):
             algorithm.log_dict.update(self.figures(loss, logits, negatives))
-            if "train/total_loss" in algorithm.log_dict:
-                algorithm.log_dict["train/total_loss"] = algorithm.out_dict["loss"].detach()
-
-    def weight_at(self, algorithm: Any) -> float:
-        """The loss weight of the present iteration."""
-        ramp_iterations = self.ramp * algorithm.num_train_iter
-        return self.weight * (self.ramp_shape(algorithm.it / ramp_iterations) if ramp_iterations > 0 else 1.0)
+            log_total(algorithm)
 
     def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
         """Logits (N, K) with a gradient, and the negative classes (N, K) as booleans without one."""
