@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from usb_negsamp.run.picture import write_picture
 
 LOSSES = {
     "train/sup_loss": "labeled loss",
@@ -30,11 +31,9 @@ def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> Non
         path: the PNG file to write.
         title: shown above the two panels.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 6.0), layout="constrained")
-    FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True)
     lowest = 0.0
     for name, label in LOSSES.items():
@@ -69,12 +68,7 @@ def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> Non
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False)
     figure.suptitle(title)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(beside, dpi=120, format="png")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_picture(figure, path)
 
 
 def _series(records: Sequence[dict[str, Any]], name: str) -> tuple[list[int], list[float]]:

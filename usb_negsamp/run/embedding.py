@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from usb_negsamp.run.picture import write_picture
 
 if TYPE_CHECKING:
     from usb_negsamp.host.network_features import NetworkFeatures
@@ -36,11 +37,9 @@ def draw_embeddings(networks: Sequence[NetworkFeatures], labels: np.ndarray, pat
         seed: of t-SNE.
     """
     from matplotlib import colormaps
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2 * len(networks), 5.4), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(networks), squeeze=False)[0]
     classes = np.unique(labels)
     colors = colormaps["tab10" if len(classes) <= 10 else "gist_ncar"]
@@ -57,9 +56,4 @@ def draw_embeddings(networks: Sequence[NetworkFeatures], labels: np.ndarray, pat
     if len(classes) <= 20:
         panels[-1].legend(frameon=False, fontsize=8, markerscale=2, title="class")
     figure.suptitle(title)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(beside, dpi=120, format="png")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_picture(figure, path)

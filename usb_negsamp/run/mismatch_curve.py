@@ -8,7 +8,6 @@ one level across the figure, from whatever ratios it was run at.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.grid import Plan, Run
 from usb_negsamp.run.markdown import show_spread
 from usb_negsamp.run.measures import Measure, common_measure
+from usb_negsamp.run.picture import write_picture
 from usb_negsamp.run.statistics import Difference, Spread, paired_difference, spread
 
 KEY = "mismatch_ratio"
@@ -178,12 +178,10 @@ def curve_of(plan: Plan, rows: Sequence[tuple[Run, Mapping[str, str]]]) -> Misma
 
 def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
     """Draw the lines with their spread, and supervised training as a level with its own, to ``path``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     assert curve.measure is not None
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     # Side by side, so that no spread hides another.
     step = 0.008 * (curve.ratios[-1] - curve.ratios[0])
@@ -215,12 +213,7 @@ def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
     axes.set_ylabel("test accuracy on seen classes (%)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(beside, dpi=130, format="png")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_picture(figure, path, dpi=130)
 
 
 def _name(run: Run, others: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ equal probability: of the error rate of pseudo labels, a share of m / (K - 1).
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from usb_negsamp.functional import (
     different_negatives_rate_of_paper,
     negative_error_rate,
 )
+from usb_negsamp.run.picture import write_picture
 
 AGREEMENT = "train/dnll_agreement"
 DIFFERENT = "train/dnll_different_negatives"
@@ -72,13 +72,11 @@ def draw_negatives(
     points = points_of(records)
     if not points:
         return False
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with_errors = any(point.negative_error is not None for point in points)
     count = 3 if with_errors else 1
     figure = Figure(figsize=(9.0, 2.6 * count + 1.0), layout="constrained")
-    FigureCanvasAgg(figure)
     panels = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     _draw_agreement(panels[0], points, num_classes, num_negatives)
     if with_errors:
@@ -90,12 +88,7 @@ def draw_negatives(
         axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     panels[-1].set_xlabel("iteration")
     figure.suptitle(f"{title}\nm = {num_negatives} of K - 1 = {num_classes - 1} classes as negatives", fontsize=10)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(beside, dpi=120, format="png")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_picture(figure, path)
     return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.grid import Plan, Run
 from usb_negsamp.run.measures import Measure, common_measure, validation_error
+from usb_negsamp.run.picture import write_picture
 from usb_negsamp.run.statistics import Spread, spread
 
 PICTURE = "sensitivity.png"
@@ -108,7 +108,6 @@ def cells_of(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]]) -> Cells:
 
 def draw_cells(cells: Cells, path: Path) -> None:
     """Draw a heat map over two keys, or a line over one, to ``path``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     assert cells.measure is not None
@@ -116,19 +115,13 @@ def draw_cells(cells: Cells, path: Path) -> None:
     sizes = [len(values) for values in cells.axes.values()]
     size = (max(5.0, 1.2 * sizes[0] + 2.4), max(3.6, 0.9 * sizes[1] + 1.8)) if two else (6.0, 4.0)
     figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     (_heat_map if two else _line)(figure, axes, cells)
     counts = {found.n for found in cells.errors.values()}
     seeds = f"n = {min(counts)}" if len(counts) == 1 else f"n = {min(counts)} to {max(counts)}"
     title = f"test error (%), {cells.measure.rule}; mean and standard deviation, {seeds}"
     axes.set_title(title, fontsize=9)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(beside, dpi=130, format="png")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_picture(figure, path, dpi=130)
 
 
 def _heat_map(figure: Any, axes: Any, cells: Cells) -> None:

@@ -6,7 +6,6 @@ It also watches for signals between the stage's steps, each of which is a place 
 from __future__ import annotations
 
 import json
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from usb_negsamp.run.console import Console
 from usb_negsamp.run.directory import write_atomically
 from usb_negsamp.run.interruption import Flag, Interrupted, InterruptionHook, agreed_signal
 from usb_negsamp.run.metrics import read_metrics
+from usb_negsamp.run.picture import write_picture
 from usb_negsamp.run.processes import Process, wait_for_all
 from usb_negsamp.run.scalars import finite_or_none
 
@@ -118,12 +118,10 @@ def draw_kept_ratio(history: Sequence[Mapping[str, float]], chosen: int, path: P
         chosen: the round whose network was chosen.
         path: the PNG file to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     layers = [name.removeprefix(LAYER) for name in history[0] if name.startswith(LAYER)]
     figure = Figure(figsize=(max(5.0, 0.28 * len(layers) + 2.0), 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     shown = {"as identified": history[0], f"round {chosen}": history[chosen]}
     series = {label: [100 * record[LAYER + layer] for layer in layers] for label, record in shown.items()}
@@ -140,12 +138,7 @@ def draw_kept_ratio(history: Sequence[Mapping[str, float]], chosen: int, path: P
     axes.set_xlabel("layer, from input to output")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        figure.savefig(beside, dpi=120, format="png")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_picture(figure, path)
 
 
 def _row(algorithm: Any, record: Mapping[str, float]) -> dict[str, Any]:
