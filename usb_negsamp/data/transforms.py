@@ -12,6 +12,7 @@ from typing import Any
 from PIL import Image
 from torchvision import transforms
 
+from usb_negsamp.data.image_operations import NormalizedTensor, ReflectCrop
 from usb_negsamp.errors import ConfigError
 
 
@@ -30,7 +31,7 @@ def weak_transform(
     Raises:
         ConfigError: ``crop_ratio`` out of range; reflect padding has no more pixels than that to reflect.
     """
-    return transforms.Compose([*_crop_and_flip(img_size, crop_ratio, horizontal_flip), *_to_tensor(mean, std)])
+    return transforms.Compose([*_crop_and_flip(img_size, crop_ratio, horizontal_flip), NormalizedTensor(mean, std)])
 
 
 def strong_transform(
@@ -54,21 +55,19 @@ def strong_transform(
     Raises:
         ConfigError: ``crop_ratio`` out of range.
     """
-    return transforms.Compose([*_crop_and_flip(img_size, crop_ratio, horizontal_flip), augment, *_to_tensor(mean, std)])
+    return transforms.Compose(
+        [*_crop_and_flip(img_size, crop_ratio, horizontal_flip), augment, NormalizedTensor(mean, std)]
+    )
 
 
 def evaluation_transform(mean: Sequence[float], std: Sequence[float]) -> transforms.Compose:
     """Return tensor and normalization: nothing random."""
-    return transforms.Compose(_to_tensor(mean, std))
+    return transforms.Compose([NormalizedTensor(mean, std)])
 
 
 def _crop_and_flip(img_size: int, crop_ratio: float, horizontal_flip: bool) -> list[Any]:
     if not 0.5 < crop_ratio <= 1.0:
         raise ConfigError(f"crop_ratio must lie in (0.5, 1], got {crop_ratio}")
     padding = int(img_size * (1 - crop_ratio))
-    crop = transforms.RandomCrop(img_size, padding=padding, padding_mode="reflect")
+    crop = ReflectCrop(img_size, padding)
     return [crop, transforms.RandomHorizontalFlip()] if horizontal_flip else [crop]
-
-
-def _to_tensor(mean: Sequence[float], std: Sequence[float]) -> list[Any]:
-    return [transforms.ToTensor(), transforms.Normalize(mean, std)]
