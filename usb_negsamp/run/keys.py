@@ -154,6 +154,13 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         choices=("host", "labeled", "joint", "all"),
     ),
     Key(
+        "channels_last",
+        bool,
+        False,
+        "lay images and convolutions out with the channels of a pixel side by side, which is faster; the numbers are "
+        "those of the host up to rounding",
+    ),
+    Key(
         "lr_schedule",
         str,
         "cosine",

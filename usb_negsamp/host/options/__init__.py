@@ -10,6 +10,7 @@ from __future__ import annotations
 from usb_negsamp.host import patching
 
 ORDER: tuple[str, ...] = (
+    "channels_last",
     "optimizer",
     "schedule",
     "consistency_ramp",
