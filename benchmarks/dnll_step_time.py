@@ -1,30 +1,35 @@
-"""Time of a training step of DNLL, over that of the host's FixMatch on the same batch.
+"""Time of a training step of DNLL, over those of the host's FixMatch and of Dual Student on the same batch.
 
     python benchmarks/dnll_step_time.py --device cpu --net small_cnn --out benchmarks/dnll_step_time_cpu.csv
 
-The algorithms take turns in one process, a few steps each, so that whatever else the machine does falls on all of them.
-A row is one algorithm: the median over its turns of the seconds a step, the median over turns of its ratio to FixMatch
-in the same turn, and, for DNLL, the share of its steps that went into drawing negatives and keeping error perceptions.
+A row is one algorithm: the median over its turns of the seconds a step, the medians over turns of its ratios to
+FixMatch and to Dual Student in the same turn, and, for DNLL, the share of its steps that went into drawing negatives
+and keeping error perceptions.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import platform
 import statistics
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import torch
+from training_steps import (
+    build_in_training,
+    circumstances,
+    median_milliseconds,
+    median_ratio,
+    seconds_per_step,
+    step_parser,
+    synchronize,
+    take_turns,
+    write_rows,
+)
 
-REFERENCE = "fixmatch"
 # Label of a row: algorithm, and its keys.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    REFERENCE: ("fixmatch", {}),
+    "fixmatch": ("fixmatch", {}),
+    "dualstudent": ("dualstudent", {}),
     "dnll": ("dnll", {}),
     "dnll, error perception": ("dnll", {"dnll_selection": "error_perception", "dnll_num_negatives": 3}),
     "dnll, weights 0": ("dnll", {"dnll_weight": 0.0}),
@@ -55,93 +60,34 @@ class Stopwatch:
 
         return timed
 
-
-def synchronize() -> None:
-    """Wait for the GPU, if there is one."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def build(variant: str, args: argparse.Namespace) -> Any:
-    """An algorithm on ``args.device`` in the state of a training loop, with a fixed batch."""
-    from usb_negsamp.host import device
-    from usb_negsamp.host.build import build_algorithm
-    from usb_negsamp.testing import seed_everything, tiny_arguments
-
-    name, keys = VARIANTS[variant]
-    options = {"num_train_iter": 10**6, "num_eval_iter": 10**6, "num_log_iter": 100, "epoch": 1}
-    options |= {"net": args.net, "img_size": args.img_size, "batch_size": args.batch_size, "uratio": args.uratio}
-    options |= {"amp": args.amp, "device": args.device}
-    run = tiny_arguments(name, tempfile.mkdtemp(), **options, **keys)
-    run.gpu = 0 if device.select(args.device).type == "cuda" else None
-    seed_everything(0)
-    algorithm = build_algorithm(run)
-    algorithm.epoch = 0
-    algorithm.model.train()
-    algorithm.call_hook("before_run")
-    labeled, unlabeled = (next(iter(algorithm.loader_dict[f"train_{kind}"])) for kind in ("lb", "ulb"))
-    algorithm.fixed_batch = {**labeled, **unlabeled}
-    hook = algorithm.hooks_dict.get("DNLLHook")
-    algorithm.stopwatch = None if hook is None else Stopwatch(hook, "draw", "perceive")
-    return algorithm
-
-
-def seconds_per_step(algorithm: Any, steps: int, clock: Callable[[], float]) -> float:
-    """Seconds a step over ``steps`` steps on the fixed batch; the device is waited for before and after."""
-    synchronize()
-    start = clock()
-    for _ in range(steps):
-        algorithm.call_hook("before_train_step")
-        step_input = algorithm.process_batch(**algorithm.fixed_batch)
-        algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**step_input)
-        algorithm.call_hook("after_train_step")
-        algorithm.it += 1
-    synchronize()
-    return (clock() - start) / steps
-
-
-def drawing_share(algorithm: Any) -> float | None:
-    """The share of a step's wall-clock time that goes into drawing negatives and keeping error perceptions."""
-    watch = algorithm.stopwatch
-    if watch is None:
-        return None
-    watch.running, watch.seconds = True, 0.0
-    seconds = seconds_per_step(algorithm, 1, time.perf_counter)
-    watch.running = False
-    return float(watch.seconds / seconds)
+    def share(self, algorithm: Any) -> float:
+        """The share of a step's wall-clock time that the methods take."""
+        self.running, self.seconds = True, 0.0
+        seconds = seconds_per_step(algorithm, 1)
+        self.running = False
+        return self.seconds / seconds
 
 
 def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     """One row a variant."""
-    clock = time.process_time if args.clock == "cpu" else time.perf_counter
-    algorithms = {variant: build(variant, args) for variant in VARIANTS}
-    turns: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    shares: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    for turn in range(args.turns + 1):
-        for variant in VARIANTS if turn % 2 else reversed(VARIANTS):
-            seconds = seconds_per_step(algorithms[variant], args.steps, clock)
-            share = drawing_share(algorithms[variant])
-            if turn:  # the first turn warms up
-                turns[variant].append(seconds)
-                shares[variant] += [] if share is None else [share]
+    algorithms = {variant: build_in_training(name, args, **keys) for variant, (name, keys) in VARIANTS.items()}
+    hooks = {variant: algorithm.hooks_dict.get("DNLLHook") for variant, algorithm in algorithms.items()}
+    watches = {variant: Stopwatch(hook, "draw", "perceive") for variant, hook in hooks.items() if hook}
+    shares: dict[str, list[float]] = {variant: [] for variant in watches}
+
+    def watch(variant: str) -> None:
+        if variant in watches:
+            shares[variant].append(watches[variant].share(algorithms[variant]))
+
+    turns = take_turns(algorithms, args, after_turn=watch)
     return [
         {
             "variant": variant,
-            "ms_per_step": round(1000 * statistics.median(turns[variant]), 3),
-            "ratio_to_fixmatch": round(
-                statistics.median(s / p for s, p in zip(turns[variant], turns[REFERENCE], strict=True)), 4
-            ),
-            "drawing_share": round(statistics.median(shares[variant]), 5) if shares[variant] else "",
-            "turns": args.turns,
-            "steps_per_turn": args.steps,
-            "clock": args.clock,
-            "net": args.net,
-            "img_size": args.img_size,
-            "batch": f"{args.batch_size}+{args.uratio}x{args.batch_size}",
-            "amp": args.amp,
-            "device": torch.cuda.get_device_name(0) if args.device == "cuda" else f"cpu, {platform.machine()}",
-            "threads": torch.get_num_threads(),
-            "torch": torch.__version__,
+            "ms_per_step": median_milliseconds(turns[variant]),
+            "ratio_to_fixmatch": median_ratio(turns, variant, "fixmatch"),
+            "ratio_to_dualstudent": median_ratio(turns, variant, "dualstudent"),
+            "drawing_share": round(statistics.median(shares[variant]), 5) if variant in shares else "",
+            **circumstances(args),
         }
         for variant in VARIANTS
     ]
@@ -149,27 +95,9 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure and write the CSV file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--net", default="small_cnn")
-    parser.add_argument("--img_size", type=int, default=32)
-    parser.add_argument("--batch_size", type=int, default=64)
-    parser.add_argument("--uratio", type=int, default=1)
-    parser.add_argument("--amp", action="store_true")
-    parser.add_argument(
-        "--clock", default="wall", choices=("wall", "cpu"), help="cpu: seconds of this process, for a busy machine"
-    )
-    parser.add_argument("--turns", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=3)
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    rows = measure(args)
-    for row in rows:
-        print({key: row[key] for key in ("variant", "ms_per_step", "ratio_to_fixmatch", "drawing_share")}, flush=True)
-    with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    args = step_parser(__doc__ or "").parse_args()
+    shown = ("variant", "ms_per_step", "ratio_to_fixmatch", "ratio_to_dualstudent", "drawing_share")
+    write_rows(measure(args), args.out, shown)
 
 
 if __name__ == "__main__":
