@@ -5,6 +5,8 @@ from argparse import Namespace
 
 import pytest
 import torch
+from pair_step import in_a_step as passes_of_a_step
+from pair_step import same
 
 import usb_negsamp
 from usb_negsamp import ConfigError
@@ -18,10 +20,6 @@ from usb_negsamp.testing import build_tiny, parameters_of, tiny_arguments, train
 usb_negsamp.register()
 
 SHORT = {"num_train_iter": 4, "num_eval_iter": 2, "num_log_iter": 1}
-
-
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def plain_name(name):
@@ -47,19 +45,9 @@ def test_with_weights_0_the_first_network_is_the_plain_run_bit_for_bit(name, tmp
 
 
 def in_a_step(name, directory, **overrides):
-    """An algorithm after the passes of one step of both networks; the two losses are then set to 0."""
-    algorithm = build_tiny(name, directory, **overrides)
-    algorithm.model.train()
-    algorithm.epoch = 0
-    algorithm.call_hook("before_run")
-    algorithm.it = overrides.get("it", 0)
-    algorithm.call_hook("before_train_step")
-    labeled, unlabeled = (next(iter(algorithm.loader_dict[f"train_{kind}"])) for kind in ("lb", "ulb"))
-    algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**algorithm.process_batch(**labeled, **unlabeled))
-    peer = algorithm.peer
-    peer.call_hook("before_train_step")
-    peer.out_dict, peer.log_dict = peer.train_step(**peer.process_batch(**algorithm.batch_of_peer()))
-    for network in (algorithm, peer):
+    """The step with the base's losses set to 0, so that what DNLL adds stands alone."""
+    algorithm = passes_of_a_step(name, directory, **overrides)
+    for network in (algorithm, algorithm.peer):
         network.out_dict["loss"] = torch.zeros(())
         network.model.zero_grad()
     return algorithm

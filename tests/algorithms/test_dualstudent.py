@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from pair_step import in_a_step as passes_of_a_step
+from pair_step import same
 
 import usb_negsamp
 from usb_negsamp import ConfigError
@@ -19,28 +21,14 @@ SHORT = {"num_train_iter": 4, "num_eval_iter": 2, "num_log_iter": 1}
 UNSURE = {"dualstudent_threshold": 0.11, "dualstudent_ramp": 0.0, "dnll_ramp": 0.0}
 
 
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
 def keys_of(name, **values):
     readable = {argument.name.lstrip("-") for argument in ALGORITHMS[name].get_argument()}
     return {key: value for key, value in values.items() if key in readable}
 
 
 def in_a_step(name, directory, **overrides):
-    """An algorithm after the passes of one step of both networks, not yet coupled."""
-    algorithm = build_tiny(name, directory, **{**SHORT, **keys_of(name, **UNSURE), **overrides})
-    algorithm.model.train()
-    algorithm.epoch = algorithm.it = 0
-    algorithm.call_hook("before_run")
-    algorithm.call_hook("before_train_step")
-    labeled, unlabeled = (next(iter(algorithm.loader_dict[f"train_{kind}"])) for kind in ("lb", "ulb"))
-    algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**algorithm.process_batch(**labeled, **unlabeled))
-    peer = algorithm.peer
-    peer.call_hook("before_train_step")
-    peer.out_dict, peer.log_dict = peer.train_step(**peer.process_batch(**algorithm.batch_of_peer()))
-    return algorithm
+    """The step of a short run in which nearly all samples are stable."""
+    return passes_of_a_step(name, directory, **{**SHORT, **keys_of(name, **UNSURE), **overrides})
 
 
 def hook_of(algorithm):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from one_line import assert_one_line
 
 from usb_negsamp.run.cli import main
 
@@ -96,26 +97,6 @@ WRONG_FILES: list[tuple[str, str]] = [
     ("lr: !!python/object:os.system x\n", "run.yaml is no valid YAML"),
     ("\x00\x01", "run.yaml is no valid YAML"),
 ]
-
-
-def contents(folder: Path) -> dict[str, bytes | None]:
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
-
-
-def assert_one_line(
-    argv: list[str], fragment: str, folder: Path, capsys: pytest.CaptureFixture[str], code: int = 2
-) -> None:
-    before = contents(folder)
-    assert main(argv) == code
-    streams = capsys.readouterr()
-    assert streams.out == ""
-    assert fragment in streams.err
-    assert "Traceback" not in streams.err
-    errors = [line for line in streams.err.splitlines() if not line.startswith("usb-negsamp: run.yaml: ignored")]
-    if fragment != "usage":
-        assert len(errors) == 1, streams.err
-        assert errors[0].startswith("usb-negsamp: error: ")
-    assert contents(folder) == before
 
 
 def test_there_are_at_least_thirty_kinds_of_bad_input() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_line import assert_one_line
 
 from usb_negsamp.class_lists import class_list, name_list
 from usb_negsamp.data import CLASS_ORDERS, PROTOCOLS
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli import main
 from usb_negsamp.run.config import Sources, resolve
 from usb_negsamp.run.keys import own_key
 
@@ -73,13 +73,7 @@ def test_what_cannot_be_is_one_line(
     work_dir: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    name = write_config(**changes)
-    assert main(["train", "--c", name]) == 2
-    streams = capsys.readouterr()
-    assert streams.out == ""
-    assert fragment in streams.err
-    assert len(streams.err.splitlines()) == 1
-    assert [path.name for path in work_dir.iterdir()] == [name]
+    assert_one_line(["train", "--c", write_config(**changes)], fragment, work_dir, capsys)
 
 
 def resolved(file: dict[str, Any], **given: str | None) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import yaml
+from repository_script import load_script
 
 from usb_negsamp.testing import TINY_RUN
 
@@ -19,13 +19,7 @@ STUDIES = sorted((BENCHMARKS / "studies").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("study", BENCHMARKS / "study.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script(BENCHMARKS / "study.py")
 
 
 def test_a_method_wins_over_a_data_set_and_that_over_what_is_common(study, tmp_path):
@@ -91,11 +85,7 @@ def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
 
 
 def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch):
-    spec = importlib.util.spec_from_file_location("spl_gain", BENCHMARKS / "spl_gain.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script(BENCHMARKS / "spl_gain.py")
     path = tmp_path / "rows.csv"
     columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
     rows = [

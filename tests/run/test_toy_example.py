@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from repository_script import load_script
 
 from usb_negsamp.functional import ns3l_loss
 
@@ -17,14 +16,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "negative_sampling_1d.py"
 
 @pytest.fixture(scope="module")
 def toy() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("negative_sampling_1d", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Its dataclasses look their module up by name.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script(EXAMPLE)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The views a wrapper needs beside those of its base algorithm."""
+"""The views a wrapper needs beside those that the host's data set makes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from torch.utils.data import Dataset
 
 
 class ExtraViews(Dataset):
-    """An unlabeled data set whose samples carry further views of the same image.
+    """A labeled or unlabeled data set whose samples carry further views of the same image.
+
+    They are drawn after the sample itself, which is the same with and without them.
 
     Args:
         dataset: the host's; ``transform`` makes weak views, ``strong_transform`` strong ones.
@@ -20,6 +22,7 @@ class ExtraViews(Dataset):
     def __init__(self, dataset: Any, views: tuple[str, ...]) -> None:
         self.dataset = dataset
         self.views = views
+        self.of_unlabeled = dataset.is_ulb
 
     def __getattr__(self, name: str) -> Any:
         if name == "dataset" or (name.startswith("__") and name != "__sample__"):
@@ -28,7 +31,7 @@ class ExtraViews(Dataset):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # The host's imbalanced algorithms change the data, the targets and is_ulb of a data set they have copied.
-        if name in ("dataset", "views"):
+        if name in ("dataset", "views", "of_unlabeled"):
             super().__setattr__(name, value)
         else:
             setattr(self.dataset, name, value)
@@ -38,7 +41,9 @@ class ExtraViews(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         sample = dict(self.dataset[index])
-        missing = [view for view in self.views if view not in sample] if self.dataset.is_ulb else []
+        # An unlabeled data set that has become a labeled one has no use for unlabeled views.
+        wanted = self.views if self.dataset.is_ulb == self.of_unlabeled else ()
+        missing = [view for view in wanted if view not in sample]
         if missing:
             image = self.dataset.__sample__(index)[0]
             image = Image.fromarray(image) if isinstance(image, np.ndarray) else image

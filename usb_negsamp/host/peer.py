@@ -24,9 +24,10 @@ from semilearn.core.utils import misc
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.checkpoint_file import write_checkpoint
-from usb_negsamp.host.labeled_views import LabeledViews, RenamedView, renamed
+from usb_negsamp.host.extra_views import ExtraViews
 from usb_negsamp.host.member import Member
 from usb_negsamp.host.randomness import keyed_randomness
+from usb_negsamp.host.renamed_view import RenamedView, renamed
 from usb_negsamp.host.repairs.seeded_loading import mix
 from usb_negsamp.host.run_state import restore_run_state
 
@@ -192,7 +193,7 @@ class PairWrapper(Member):
         """The base's data sets; labeled samples have the peer's view too."""
         dataset_dict = super().set_dataset()  # type: ignore[misc]
         if dataset_dict is not None:
-            dataset_dict["train_lb"] = LabeledViews(dataset_dict["train_lb"], (PEER_VIEW,))
+            dataset_dict["train_lb"] = ExtraViews(dataset_dict["train_lb"], (PEER_VIEW,))
         return dataset_dict
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:

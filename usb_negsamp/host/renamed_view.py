@@ -1,44 +1,9 @@
-"""Further weak views of labeled images, beside the one that the host's data set makes."""
+"""Batches with one view in the place of another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
-from PIL import Image
-from torch.utils.data import Dataset
-
-
-class LabeledViews(Dataset):
-    """A labeled data set whose samples carry further weak views of the same image.
-
-    They are drawn after the sample itself, which is the same with and without them.
-
-    Args:
-        dataset: the host's.
-        views: keys to add.
-    """
-
-    def __init__(self, dataset: Any, views: tuple[str, ...]) -> None:
-        self.dataset = dataset
-        self.views = views
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "dataset" or (name.startswith("__") and name != "__sample__"):
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        sample = dict(self.dataset[index])
-        image = self.dataset.__sample__(index)[0]
-        image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
-        for view in self.views:
-            sample[view] = self.dataset.transform(image)
-        return sample
 
 
 class RenamedView:
