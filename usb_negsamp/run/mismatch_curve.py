@@ -180,9 +180,14 @@ def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
     """Draw the lines with their spread, and supervised training as a level with its own, to ``path``."""
     from matplotlib.figure import Figure
 
-    assert curve.measure is not None
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axes = figure.subplots()
+    draw_lines(curve, figure.subplots())
+    write_picture(figure, path, dpi=130)
+
+
+def draw_lines(curve: MismatchCurve, axes: Any) -> None:
+    """Draw the lines of one curve on one of matplotlib's axes."""
+    assert curve.measure is not None
     # Side by side, so that no spread hides another.
     step = 0.008 * (curve.ratios[-1] - curve.ratios[0])
     drawn = [line.name for line in curve.lines if not line.level]
@@ -213,7 +218,6 @@ def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
     axes.set_ylabel("test accuracy on seen classes (%)")
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    write_picture(figure, path, dpi=130)
 
 
 def _name(run: Run, others: Sequence[str]) -> str:

@@ -1,0 +1,56 @@
+"""Draw accuracy over mismatch from the rows of the open-set study, a panel a data set.
+
+    python benchmarks/mismatch_figure.py benchmarks/open_set/usps.csv ... --out docs/mismatch_curve.png
+
+Points are means over label splits of the last model's accuracy on seen classes, bars their standard deviations; the
+dashed line is supervised training, which sees no unlabeled image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from usb_negsamp.run.measures import find_measure
+from usb_negsamp.run.mismatch_curve import KEY, REFERENCE, Line, MismatchCurve, draw_lines
+from usb_negsamp.run.picture import write_picture
+
+
+def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:
+    """The curve of one file; of ``methods`` alone, if there are any."""
+    measure = find_measure("last")
+    found: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            error = measure.error(row)
+            if error is not None and (not methods or row["method"] in methods):
+                found[row["method"]][float(row[KEY])][row["split_seed"]] = 100.0 - error
+    ratios = tuple(sorted({ratio for by_ratio in found.values() for ratio in by_ratio}))
+    lines = [Line(name, ratios, dict(by_ratio), name == REFERENCE) for name, by_ratio in found.items()]
+    return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, 60 labels of 6 seen classes, fixed_total")
+
+
+def main() -> None:
+    """Draw the figure that the command line names."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("rows", nargs="+", type=Path)
+    parser.add_argument("--methods", nargs="*", default=[])
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    figure = Figure(figsize=(5.0 * len(options.rows) + 1.6, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(options.rows), squeeze=False)[0]
+    for panel, path in zip(panels, options.rows, strict=True):
+        draw_lines(curve_of_rows(path, options.methods), panel)
+    for panel in panels:
+        panel.get_legend().remove()
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
+    write_picture(figure, options.out)
+
+
+if __name__ == "__main__":
+    main()
