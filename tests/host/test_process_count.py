@@ -1,5 +1,7 @@
 """V8, V10: a node without a GPU has processes all the same."""
 
+import inspect
+
 import pytest
 
 from usb_negsamp.host import patching
@@ -30,9 +32,10 @@ def test_torchruns_count_of_local_processes_is_taken(tmp_path, monkeypatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     # The constructor's wrapper reads two attributes of the finished algorithm.
     algorithm = AlgorithmBase.__new__(AlgorithmBase)
-    monkeypatch.setattr(AlgorithmBase.__init__.__wrapped__, "__code__", (lambda self, args: None).__code__)
+    hosts = inspect.unwrap(AlgorithmBase.__init__)
+    monkeypatch.setattr(hosts, "__code__", (lambda self, args, net_builder: None).__code__)
     algorithm.distributed, algorithm.world_size = True, 4
-    AlgorithmBase.__init__(algorithm, Namespace())
+    AlgorithmBase.__init__(algorithm, Namespace(), None)
     assert algorithm.ngpus_per_node == 2
 
 
