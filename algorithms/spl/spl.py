@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from usb_negsamp.algorithms.spl.stage import Stage
 from usb_negsamp.algorithms.spl.steps import PERTURBED_VIEW
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels, validation_of
 from usb_negsamp.host.after_training import (
-    evaluate_as_it_is,
+    batch_statistics_as_they_are,
     make_carried_state,
     network_of,
     state_of_run,
@@ -25,6 +26,7 @@ from usb_negsamp.host.after_training import (
 )
 from usb_negsamp.host.checkpoint_file import write_checkpoint
 from usb_negsamp.host.moving_average import follow_anew
+from usb_negsamp.host.open_set_evaluation import open_set_figures, open_set_of
 from usb_negsamp.host.wrapping import Wrapper
 
 MODEL_FILE = "model_spl.pth"
@@ -38,7 +40,9 @@ class SPLWrapper(Wrapper):
     leaves the network of the best round on V2 in ``model`` and ``ema_model``, the mask folded in, and in
     ``model_spl.pth``. What is evaluated are the masked weights themselves, not their average over the stage.
     ``results_dict`` gets ``eval/spl_acc`` and ``eval/spl_start_acc`` (V2), ``test/spl_acc``, ``test/spl_start_acc``,
-    ``eval/spl_round``, ``eval/spl_kept_ratio`` and, where the ratio follows from it, ``train/spl_mismatch``.
+    ``eval/spl_round``, ``eval/spl_kept_ratio`` and, where the ratio follows from it, ``train/spl_mismatch``; on an
+    open-set split also the figures of :mod:`usb_negsamp.host.open_set_evaluation` before and after, with
+    ``spl_start_open`` and ``spl_open`` in the place of ``open``.
 
     With ``spl_from`` the weights alone come from the other run: what the base carries from step to step (thresholds,
     memory banks) starts afresh.
@@ -130,8 +134,8 @@ class SPLWrapper(Wrapper):
         self.stage = Stage(self, settings, self.validation, layers, ratio, self.save_latest)
         if mismatch is not None:
             self.stage.start["train/spl_mismatch"] = mismatch
-        if "test" in self.loader_dict and resumed is None:  # type: ignore[attr-defined]
-            self.stage.start["test/spl_start_acc"] = self.evaluate("test")["test/top-1-acc"]  # type: ignore[attr-defined]
+        if resumed is None:
+            self.stage.start.update(self.evaluated("spl_start"))
         self.stage.run(resumed)
         network.load_state_dict(self.stage.best["state"])
         self.finish(self.stage)
@@ -165,9 +169,8 @@ class SPLWrapper(Wrapper):
             "eval/spl_round": best["round"],
             "eval/spl_kept_ratio": stage.history[best["round"]].get("train/spl_kept_ratio", 1.0),
         }
-        if "test" in self.loader_dict:  # type: ignore[attr-defined]
-            evaluated = self.evaluate("test") if best["inert"] else evaluate_as_it_is(self, "test")  # type: ignore[attr-defined]
-            results["test/spl_acc"] = evaluated["test/top-1-acc"]
+        with nullcontext() if best["inert"] else batch_statistics_as_they_are(self):
+            results.update(self.evaluated("spl"))
         self.results_dict.update(results)  # type: ignore[attr-defined]
         if self.is_main:
             checkpoint = {
@@ -184,6 +187,18 @@ class SPLWrapper(Wrapper):
         self.call_hook("after_spl_stage")  # type: ignore[attr-defined]
         if self.distributed:  # type: ignore[attr-defined]
             torch.distributed.barrier()
+
+    def evaluated(self, name: str) -> dict[str, float]:
+        """``test/NAME_acc``, and of an open-set split ``test/NAME_open/...``, ``train/NAME_open/...``."""
+        results: dict[str, float] = {}
+        if "test" in self.loader_dict:  # type: ignore[attr-defined]
+            results[f"test/{name}_acc"] = self.evaluate("test")["test/top-1-acc"]  # type: ignore[attr-defined]
+        data = open_set_of(self)
+        if data is not None:
+            for figure, value in open_set_figures(self, data).items():
+                part = "" if figure.startswith("train/") else "test/"
+                results[part + figure.replace("open/", f"{name}_open/", 1)] = value
+        return results
 
     def trained_entries(self) -> dict[str, Any]:
         """The entries of a checkpoint that the stage changes, as the training left them."""

@@ -4,12 +4,14 @@ import os
 
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from spl_runs import SHORT, Watch, equal, logits_of, run, trained_run
 
 from usb_negsamp.algorithms.spl.masked import Mask, put_on
 from usb_negsamp.functional import safe_ratio
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.checkpoint_file import read_checkpoint
+from usb_negsamp.host.datasets import plain_images
 from usb_negsamp.testing import parameters_of, train_tiny
 
 
@@ -110,3 +112,25 @@ def test_the_file_of_the_folded_network_loads_into_a_plain_one(tmp_path, trained
         assert not saved["model"][name][~kept].any()
     assert bool(saved["soft_masks"]) == (mask == "soft")
     assert algorithm.evaluate("test")["test/top-1-acc"] == algorithm.results_dict["test/spl_acc"]
+
+
+OPEN_SET = {
+    "num_classes": 6, "seen_classes": 6, "mismatch_ratio": 0.5, "num_unlabeled": 300, "num_labels": 30,
+    "validation_size": 100, "lr": 0.03, "spl_mismatch": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bn_batches", [0, 2])
+def test_unseen_classes_are_told_apart_by_the_network_before_and_after_the_stage(tmp_path, bn_batches):
+    algorithm = run(tmp_path, None, **OPEN_SET, bn_batches=bn_batches)
+    test = algorithm.dataset_dict["open_set"].test
+    images = plain_images(test, test.transform, range(len(test)))
+    algorithm.model.eval()
+    with torch.no_grad():
+        scores = algorithm.model(images)["logits"].softmax(1).amax(1)
+    found = algorithm.results_dict
+    assert found["test/spl_open/auroc"] == pytest.approx(roc_auc_score(test.targets < 6, scores), abs=1e-6)
+    # Training ends with its best model, which is what the stage starts from.
+    for name in ("test/open/auroc", "test/open/pool/auroc", "train/open/confident_unseen"):
+        assert found[name.replace("open/", "spl_start_open/", 1)] == found[name]
+        assert name.replace("open/", "spl_open/", 1) in found

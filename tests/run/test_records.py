@@ -272,6 +272,8 @@ SPL_RESULTS = {
     "test/spl_start_acc": 0.87,
     "eval/spl_round": 3,
     "eval/spl_kept_ratio": 0.736,
+    "test/spl_open/auroc": 0.8125,
+    "test/spl_start_open/auroc": 0.75,
 }
 
 
@@ -280,7 +282,9 @@ def test_what_spl_leaves_is_in_the_row_the_summary_and_the_table(tmp_path: Path)
     manifest.end("finished", 6)
     row = result_row(SPL_RESULTS, manifest.content, 1.0)
     assert (row["spl_test_acc"], row["spl_eval_acc"], row["spl_kept_ratio"]) == (0.91, 0.95, 0.736)
+    assert (row["spl_open_auroc"], row["spl_start_open_auroc"], row["spl_pool_auroc"]) == (0.8125, 0.75, None)
     text = summary(SPL_RESULTS, manifest.content, tmp_path, 1)
+    assert "  AUROC after SPL 0.812 (max softmax; before it 0.750), seen against unseen test images" in text
     assert "  after SPL       91.00% (test; before it 87.00%), round 3, 73.60% of the weights kept" in text
     end, last = find_measure("end"), find_measure("last")
     assert end.error(row) == pytest.approx(9.0)

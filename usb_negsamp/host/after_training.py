@@ -209,11 +209,12 @@ def _evenly_spaced_batches(algorithm: Any) -> Iterator[Tensor]:
         yield torch.cat(images)
 
 
-def evaluate_as_it_is(algorithm: Any, eval_dest: str) -> dict[str, Any]:
-    """The host's evaluation with the batch statistics that the model has, whatever ``bn_batches`` asks of others."""
+@contextmanager
+def batch_statistics_as_they_are(algorithm: Any) -> Iterator[None]:
+    """Inside the block an evaluation takes the batch statistics of the model, whatever ``bn_batches`` is."""
     kept = getattr(algorithm.args, "bn_batches", 0)
     algorithm.args.bn_batches = 0
     try:
-        return algorithm.evaluate(eval_dest)  # type: ignore[no-any-return]
+        yield
     finally:
         algorithm.args.bn_batches = kept

@@ -60,11 +60,17 @@ def _spl_lines(results: Mapping[str, Any]) -> list[str]:
     if "eval/spl_acc" not in results:
         return []
     part = "test" if "test/spl_acc" in results else "eval"
-    return [
+    lines = [
         f"  after SPL       {_percent(results[f'{part}/spl_acc'])} ({'test' if part == 'test' else 'V2'}; before it "
         f"{_percent(results.get(f'{part}/spl_start_acc'))}), round {results.get('eval/spl_round')}, "
         f"{_percent(results.get('eval/spl_kept_ratio'))} of the weights kept"
     ]
+    if "test/spl_open/auroc" in results:
+        lines.append(
+            f"  AUROC after SPL {results['test/spl_open/auroc']:.3f} (max softmax; before it "
+            f"{_number(results.get('test/spl_start_open/auroc'))}), seen against unseen test images"
+        )
+    return lines
 
 
 def _open_set_lines(results: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
