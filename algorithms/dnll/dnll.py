@@ -193,7 +193,7 @@ def checked_settings(args: Any) -> dict[str, Any]:
     }
 
 
-class LabeledLoss(ALGORITHMS["supervised"]):  # type: ignore[misc]
+class LabeledLoss(ALGORITHMS["supervised"]):  # type: ignore[misc, name-defined]
     """The labeled loss, from one pass with the view that negatives are learned on (two passes without ``use_cat``).
 
     With weights 0 no such view is there: the step is plain ``supervised``.

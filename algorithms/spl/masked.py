@@ -174,5 +174,5 @@ def _originals(layer: nn.Module) -> Any:
     if not parametrize.is_parametrized(layer, "weight"):
         yield layer.weight
         return
-    stack = layer.parametrizations["weight"]  # type: ignore[index]
+    stack: Any = layer.parametrizations["weight"]  # type: ignore[index]
     yield from reversed(list(stack.parameters(recurse=False)))

@@ -1,5 +1,7 @@
 """Our sources as the host's data sets."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -133,6 +135,14 @@ def test_the_hosts_own_loader_serves_its_sets_until_a_key_needs_ours(tmp_path, m
     parts = load(args, "vat", "cifar10", 20, 10, "data", True)
     assert len(calls) == 1
     assert len(parts["eval"]) == 10
+
+
+def test_an_image_digest_is_that_of_the_bytes_however_they_lie_in_memory():
+    images = np.random.default_rng(0).integers(0, 256, (2500, 3, 2, 5), dtype=np.uint8).transpose(0, 2, 3, 1)
+    targets = np.arange(2500)
+    expected = hashlib.sha256(images.tobytes() + targets.astype("<i8").tobytes()).hexdigest()
+    assert not images.flags.c_contiguous
+    assert datasets.image_digest(ImageArrays(images, targets)) == expected
 
 
 def test_image_digests_tell_images_and_labels_apart():
