@@ -1,10 +1,12 @@
 """What SPL gains over spending the same labels on fine-tuning: a table from the rows of the SPL studies.
 
-    python benchmarks/spl_gain.py benchmarks/open_set/usps_spl.csv ... [--update benchmarks/README.md --table NAME]
+    python benchmarks/spl_gain.py benchmarks/spl/usps.csv ... [--sizes] [--update benchmarks/README.md --table NAME]
 
 One line for each base algorithm, mismatch and number of validation images: test error on seen classes of the trained
 network (start), after fine-tuning it on V1, and after SPL; mean and standard deviation over label splits, and paired
-differences with their 95% interval.
+differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the differences
+alone, side by side for each number of validation images, with a star where the interval excludes zero, and a line for
+the average of all base algorithms.
 """
 
 from __future__ import annotations
@@ -38,13 +40,26 @@ def errors_of(paths: list[Path]) -> dict[Line, Errors]:
     return found
 
 
-def difference(errors: Errors, kind: str, baseline: str) -> str:
-    """The paired difference in points of error, with its interval."""
+def difference(errors: Errors, kind: str, baseline: str, *, short: bool = False) -> str:
+    """The paired difference in points of error, with its interval or, if ``short``, a star where that excludes zero."""
     found = paired_difference(errors.get(kind, {}), errors.get(baseline, {}))
     if found is None:
         return ""
+    if short:
+        certain = found.interval is not None and found.interval[0] * found.interval[1] > 0
+        return f"{found.mean:+.2f}{'*' if certain else ''}"
     interval = "" if found.interval is None else f" [{found.interval[0]:+.2f}, {found.interval[1]:+.2f}]"
     return f"{found.mean:+.2f}{interval}"
+
+
+def average(lines: list[Errors]) -> Errors:
+    """Errors averaged over base algorithms, split by split, where all of them have the kind and the split."""
+    kinds = set.intersection(*(set(errors) for errors in lines))
+    found: Errors = {}
+    for kind in kinds:
+        splits = set.intersection(*(set(errors[kind]) for errors in lines))
+        found[kind] = {split: sum(errors[kind][split] for errors in lines) / len(lines) for split in sorted(splits)}
+    return found
 
 
 def table(found: dict[Line, Errors]) -> str:
@@ -64,14 +79,38 @@ def table(found: dict[Line, Errors]) -> str:
     return "\n".join(lines)
 
 
+def table_of_sizes(found: dict[Line, Errors]) -> str:
+    """The table of ``--sizes`` as Markdown."""
+    pairs = [("V1", "start"), ("SPL", "V1")]
+    if any("SPL, soft" in errors for errors in found.values()):
+        pairs.append(("SPL, soft", "V1"))
+    bases = list(dict.fromkeys(base for base, _, _ in found))
+    mismatches = sorted({mismatch for _, mismatch, _ in found})
+    sizes = sorted({size for _, _, size in found})
+    head = ["trained by", "mismatch", *(f"{kind} over {other}, {size}" for kind, other in pairs for size in sizes)]
+    lines = ["| " + " | ".join(head) + " |", "|-|" + "-:|" * (len(head) - 1)]
+    for mismatch in mismatches:
+        rows = {base: {size: found.get((base, mismatch, size), {}) for size in sizes} for base in bases}
+        rows[f"average of {len(bases)}"] = {size: average([rows[base][size] for base in bases]) for size in sizes}
+        for base, of_sizes in rows.items():
+            shown = [
+                difference(of_sizes[size], kind, other, short=True) if {kind, other} <= set(of_sizes[size]) else ""
+                for kind, other in pairs
+                for size in sizes
+            ]
+            lines.append("| " + " | ".join([base, f"{mismatch:g}", *shown]) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Print the table, and write it where the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rows", type=Path, nargs="+")
+    parser.add_argument("--sizes", action="store_true")
     parser.add_argument("--update", type=Path)
     parser.add_argument("--table")
     options = parser.parse_args()
-    text = table(errors_of(options.rows))
+    text = (table_of_sizes if options.sizes else table)(errors_of(options.rows))
     print(text)
     if options.update:
         command = shlex.join(["python", "benchmarks/spl_gain.py", *sys.argv[1:]])

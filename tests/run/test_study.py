@@ -106,3 +106,26 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
     assert first[7].startswith("-10.00")
     assert first[8].startswith("-3.00")
     assert lines[3].split("|")[8].strip() == "-10.00"
+
+
+def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(tmp_path, capsys, monkeypatch):
+    module = load_script(BENCHMARKS / "spl_gain.py")
+    path = tmp_path / "rows.csv"
+    columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
+    accuracies = {"VAT + SPL": (0.9, 0.89), "VAT, V1": (0.8, 0.8), "Pi + SPL": (0.7, 0.9), "Pi, V1": (0.8, 0.7)}
+    rows = [
+        (method, 0.3, size, split, accuracy - size / 1000, 0.75)
+        for method, found in accuracies.items()
+        for split, accuracy in enumerate(found)
+        for size in (20, 10)
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path), "--sizes"])
+    module.main()
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    differences = ["V1 over start, 10", "V1 over start, 20", "SPL over V1, 10", "SPL over V1, 20"]
+    assert lines[0] == ["trained by", "mismatch", *differences]
+    assert lines[2] == ["VAT", "0.3", "-4.00*", "-3.00*", "-9.50*", "-9.50*"]
+    assert lines[3] == ["Pi", "0.3", "+1.00", "+2.00", "-5.00", "-5.00"]
+    assert lines[4] == ["average of 2", "0.3", "-1.50", "-0.50", "-7.25", "-7.25"]
