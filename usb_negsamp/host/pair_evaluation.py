@@ -118,7 +118,7 @@ class PairEvaluationHook(EvaluationHook):
         path = os.path.join(algorithm.save_dir, algorithm.save_name, "model_best.pth")
         # A loader's iterator draws a seed: what comes after the run must not depend on these evaluations.
         with algorithm.turn_of_peer():
-            with weights_of_checkpoint(algorithm, path), _weights_of_peer(algorithm.peer, path):
+            with weights_of_checkpoint(algorithm, path), weights_of_peer(algorithm.peer, path):
                 best = algorithm.evaluate("test")
             last = algorithm.evaluate("test")
         for when, prefix, figures in (("best", "", best), ("last", "last_", last)):
@@ -128,7 +128,7 @@ class PairEvaluationHook(EvaluationHook):
 
 
 @contextmanager
-def _weights_of_peer(peer: Any, path: str) -> Iterator[None]:
+def weights_of_peer(peer: Any, path: str | os.PathLike[str]) -> Iterator[None]:
     """Inside the block the peer's model has the peer's averaged weights saved at ``path``, and no further average."""
     live = {name: tensor.detach().clone() for name, tensor in peer.model.state_dict().items()}
     ema, peer.ema = peer.ema, None

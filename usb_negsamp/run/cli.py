@@ -16,6 +16,7 @@ usage: usb-negsamp COMMAND ...
   train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
   sweep --c FILE --grid KEY=A,B ...  train a grid of runs, some at a time; the same command again goes on
   report RUN_OR_SWEEP ...            tables of test errors, computed from results.csv
+  eval RUN ...                       figures of a run's saved network, measured again or against other data
   figure RUN ...                     features and transferred negatives of finished runs, as pictures
   list [KIND]                        names of: algorithms, wrappers, datasets, nets, keys, configs
   patch CHECKOUT                     make a checkout of the host load plugins and run on today's packages, and back
@@ -114,6 +115,15 @@ def _report(words: Sequence[str]) -> int:
     return report.report(words)
 
 
+def _eval(words: Sequence[str]) -> int:
+    from usb_negsamp.run import evaluation
+
+    if _wants_help(words):
+        print(evaluation.USAGE, end="")
+        return 0
+    return evaluation.evaluate(words)
+
+
 def _figure(words: Sequence[str]) -> int:
     from usb_negsamp.run import figure
 
@@ -156,6 +166,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "sweep": _sweep,
     "report": _report,
+    "eval": _eval,
     "figure": _figure,
     "list": _list,
     "patch": _patch,

@@ -13,6 +13,7 @@ from usb_negsamp.errors import ConfigError
 
 LATEST = "latest_model.pth"
 BEST = "model_best.pth"
+SPL_MODEL = "model_spl.pth"
 MANIFEST = "manifest.json"
 RESULTS = "results.csv"
 SPLIT = "split.npz"
@@ -33,7 +34,7 @@ RUN_FILES = (
     CURVE,
     NEGATIVES,
     TSNE,
-    "model_spl.pth",
+    SPL_MODEL,
     "spl_kept_ratio.png",
     LOG,
     f"{TENSORBOARD}/events.out.tfevents.*",

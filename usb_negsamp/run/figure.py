@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.run.directory import BEST, LATEST, MANIFEST, METRICS, NEGATIVES, TSNE
-from usb_negsamp.run.manifest import read_manifest
+from usb_negsamp.run.directory import BEST, LATEST, METRICS, NEGATIVES, TSNE
+from usb_negsamp.run.finished_run import build_again, config_of
 from usb_negsamp.run.metrics import read_metrics
 from usb_negsamp.run.negatives_curve import draw_negatives
 
@@ -51,9 +50,7 @@ def draw_figures(run: Path, *, num_images: int = MOST_IMAGES, seed: int = 0) -> 
     Raises:
         ConfigError: the folder holds no run, or none with a model.
     """
-    config = read_manifest(run / MANIFEST).get("config")
-    if not isinstance(config, dict):
-        raise ConfigError(f"{run} holds no run: expected its {MANIFEST} with a configuration")
+    config = config_of(run)
     checkpoint = next((run / name for name in (BEST, LATEST) if (run / name).is_file()), None)
     if checkpoint is None:
         raise ConfigError(f"{run} holds no model: expected {BEST} or {LATEST}")
@@ -79,21 +76,11 @@ def draw_negatives_of(run: Path, config: dict[str, Any]) -> bool:
 
 def draw_embeddings_of(run: Path, config: dict[str, Any], checkpoint: Path, num_images: int, seed: int) -> None:
     """Draw the run's tsne.png."""
-    import usb_negsamp
-    from usb_negsamp.run.config import Sources, resolve
+    algorithm = build_again(run)
 
-    usb_negsamp.register()
-    place = {"save_dir": str(run.parent), "save_name": run.name, "device": "auto"}
-    args = resolve(Sources(None, {**config, **place}, {})).args
-
-    from usb_negsamp.host import build, device
     from usb_negsamp.host.network_features import features_of_run
-    from usb_negsamp.run.determinism import seed_everything
     from usb_negsamp.run.embedding import draw_embeddings
 
-    device.select(args.device)
-    seed_everything(args.seed)
-    algorithm = build.build_algorithm(args, logging.getLogger("usb_negsamp.figure"))
     networks, labels = features_of_run(algorithm, checkpoint, num_images, seed)
     draw_embeddings(networks, labels, run / TSNE, title_of(config), seed)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from usb_negsamp.errors import ConfigError
 
@@ -46,6 +47,21 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Process:
 
 
 _VARIABLES = (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
+
+
+def describe(args: Any, process: Process, device_type: str) -> None:
+    """Set what the host's code reads about processes and GPUs, and this process's share of the batch."""
+    args.distributed = args.multiprocessing_distributed = process.distributed
+    args.world_size, args.rank = process.world_size, process.rank
+    args.dist_backend = "nccl" if device_type == "cuda" else "gloo"
+    args.batch_size //= process.world_size
+    if device_type == "cpu":
+        args.gpu = None
+        return
+    import torch
+
+    args.gpu = process.local_rank if process.distributed or args.gpu is None else args.gpu
+    torch.cuda.set_device(args.gpu)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from usb_negsamp.run.directory import (
     prepare_directory,
     run_directory,
 )
-from usb_negsamp.run.processes import Process, from_environment, joined, wait_for_all
+from usb_negsamp.run.processes import Process, describe, from_environment, joined, wait_for_all
 
 
 def train(argv: Sequence[str]) -> int:
@@ -55,7 +55,7 @@ def train(argv: Sequence[str]) -> int:
     for note in resolved.notes:
         console.line(f"usb-negsamp: {note}")
     device = host_device.select(args.device)
-    _describe_process(args, process, device.type)
+    describe(args, process, device.type)
     with ExitStack() as stack:
         flag = stack.enter_context(watching())
         stack.enter_context(joined(process, device.type))
@@ -63,21 +63,6 @@ def train(argv: Sequence[str]) -> int:
         log = stack.enter_context(run_log(console))
         run = _Run(resolved.mapping, argv, args, process, console, log, flag, checkpoint)
         return run.execute()
-
-
-def _describe_process(args: Any, process: Process, device_type: str) -> None:
-    """Set what the host's code reads about processes and GPUs, and this process's share of the batch."""
-    args.distributed = args.multiprocessing_distributed = process.distributed
-    args.world_size, args.rank = process.world_size, process.rank
-    args.dist_backend = "nccl" if device_type == "cuda" else "gloo"
-    args.batch_size //= process.world_size
-    if device_type == "cpu":
-        args.gpu = None
-        return
-    import torch
-
-    args.gpu = process.local_rank if process.distributed or args.gpu is None else args.gpu
-    torch.cuda.set_device(args.gpu)
 
 
 class _Run:
