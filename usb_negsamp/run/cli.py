@@ -15,6 +15,7 @@ usage: usb-negsamp COMMAND ...
 
   train --c FILE [--key value ...]   train; the command line beats the file, the file beats the defaults
   sweep --c FILE --grid KEY=A,B ...  train a grid of runs, some at a time; the same command again goes on
+  reproduce TABLE                    train a table of a paper, and show its figures beside the measured ones
   report RUN_OR_SWEEP ...            tables of test errors, computed from results.csv
   eval RUN ...                       figures of a run's saved network, measured again or against other data
   figure RUN ...                     features and transferred negatives of finished runs, as pictures
@@ -106,6 +107,15 @@ def _sweep(words: Sequence[str]) -> int:
     return sweep.sweep(words)
 
 
+def _reproduce(words: Sequence[str]) -> int:
+    from usb_negsamp.run import reproduce
+
+    if _wants_help(words):
+        print(reproduce.USAGE, end="")
+        return 0
+    return reproduce.reproduce(words)
+
+
 def _report(words: Sequence[str]) -> int:
     from usb_negsamp.run import report
 
@@ -165,6 +175,7 @@ def _patch(words: Sequence[str]) -> int:
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "train": _train,
     "sweep": _sweep,
+    "reproduce": _reproduce,
     "report": _report,
     "eval": _eval,
     "figure": _figure,

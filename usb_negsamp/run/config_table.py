@@ -107,20 +107,30 @@ def config_tables(folder: Path | None = None) -> str:
     for path in sorted(folder.glob("*/**/*.yaml")):
         header = read_header(path)
         name = path.relative_to(folder).with_suffix("").as_posix()
-        figure = _END_OF_SENTENCE.split(header.expected)[0]
+        figure = first_sentence(header.expected)
         row = f"| [`{name}`]({name}.yaml) | {_cell(header.title)} | {_cell(figure)} |"
         for table in header.tables or (0,):
             rows.setdefault((name.split("/")[0], header.paper, table), []).append(row)
     blocks = [
         "# Configurations by the papers' tables",
         "Written by `usb-negsamp list configs --markdown` from the headers of the files, which say more: what the "
-        "figure is a mean of, what the paper leaves open, how long a run takes, and the command. The files directly in "
+        "figure is a mean of, what the paper leaves open, how long a run takes, and the command. `usb-negsamp "
+        "reproduce ns3l/table1` trains a table and shows its figures beside the measured ones. The files directly in "
         "this folder stand in the [README](../README.md).",
     ]
     for (_, paper, table), lines in sorted(rows.items()):
         blocks.append(f"## {paper}" + (f", Table {table}" if table else ""))
         blocks.append("\n".join(["| config | what | expected |", "|---|---|---|", *lines]))
     return "\n\n".join(blocks)
+
+
+def first_sentence(text: str) -> str:
+    """Return the text up to the first full stop that ends a sentence.
+
+    >>> first_sentence("13.94 ± .10% test error in the paper. Not measured here.")
+    '13.94 ± .10% test error in the paper'
+    """
+    return _END_OF_SENTENCE.split(text)[0]
 
 
 def _cell(text: str) -> str:

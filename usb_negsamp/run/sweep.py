@@ -56,15 +56,38 @@ def sweep(words: Sequence[str]) -> int:
     Raises:
         ConfigError: the request cannot be carried out.
     """
+    request = parse(words)
+    check_place(request)
+    return work_off(make_plan(request), request)
+
+
+def check_place(request: Request) -> None:
+    """Refuse what cannot start runs, before the combinations are resolved, which takes seconds.
+
+    Raises:
+        ConfigError: this is one process of several, or the cluster cannot be asked.
+    """
     if from_environment().distributed:
         raise ConfigError("sweep starts its processes itself: run it without torchrun")
-    request = parse(words)
     if request.slurm is not None:
         from usb_negsamp.run.slurm import check
 
-        # A cluster that cannot be asked is found out before the combinations are resolved, which takes seconds.
         check(request.slurm)
-    plan = make_plan(request)
+
+
+def work_off(
+    plan: Plan, request: Request, session: Callable[[Plan, int, workers.Launcher], Sweep] | None = None
+) -> int:
+    """Train what is left of ``plan`` and show the results; return the exit code.
+
+    Args:
+        plan: all runs.
+        request: how many at a time, where, and whether to make them anew.
+        session: makes the session; None, a :class:`Sweep`.
+
+    Raises:
+        ConfigError: a run's folder holds something else, or the plan's cannot be made.
+    """
     todo = [(run, begin) for run in plan.runs if (begin := words_to_begin(run, anew=request.overwrite)) is not None]
     launcher = _launcher(request, plan)
     try:
@@ -72,7 +95,7 @@ def sweep(words: Sequence[str]) -> int:
     except OSError as error:
         raise ConfigError(f"{plan.directory} cannot be the sweep's folder: {error.strerror}") from error
     with _alone(plan.directory):
-        return Sweep(plan, request.jobs, launcher).execute(todo)
+        return (session or Sweep)(plan, request.jobs, launcher).execute(todo)
 
 
 def _launcher(request: Request, plan: Plan) -> workers.Launcher:
@@ -111,7 +134,7 @@ class Sweep:
                     f"the same command goes on with the other {left}"
                 )
                 return 128 + flag.signum
-        self._summary(rows)
+        self.summarize(rows)
         return 1 if self.failures else 0
 
     def _announce(self, todo: Sequence[tuple[Run, Sequence[str]]]) -> None:
@@ -158,14 +181,19 @@ class Sweep:
         if running:
             self.console.line(f"usb-negsamp: stopping {_runs(running)}, which save a checkpoint first")
 
-    def _summary(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> None:
+    def summarize(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> None:
+        """Print what came of all runs.
+
+        Args:
+            rows: the finished runs with their rows.
+        """
         lines = [f"sweep of {_runs(len(self.plan.runs))}: {len(rows)} finished, {len(self.failures)} failed"]
         if rows:
-            lines += self._figures(rows)
+            lines += self.figures(rows)
         lines += [f"  failed      {name}: {reason}" for name, reason in self.failures.items()]
         print("\n".join(line for line in lines if line), flush=True)
 
-    def _figures(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> list[str]:
+    def figures(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> list[str]:
         """Write the picture that fits the grid, and return what the summary says of it and of the results."""
         results = f"  results     {self.plan.directory / RESULTS}"
         curve = curve_of(self.plan, rows)
