@@ -11,6 +11,9 @@ torch.set_num_threads(1)
 
 import pytest  # noqa: E402
 
+# They hold no doctests, and as modules to collect their common name would be taken.
+collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
 
 @pytest.fixture(autouse=True)
 def seeded_generators():
