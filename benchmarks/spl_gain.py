@@ -6,13 +6,14 @@ One line for each base algorithm, mismatch and number of validation images: test
 network (start), after fine-tuning it on V1, and after SPL; mean and standard deviation over label splits, and paired
 differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the differences
 alone, side by side for each number of validation images, with a star where the interval excludes zero, and a line for
-the average of all base algorithms.
+the average of all base algorithms; those that were not run with every number are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import shlex
 import sys
 from collections import defaultdict
@@ -84,13 +85,18 @@ def table_of_sizes(found: dict[Line, Errors]) -> str:
     pairs = [("V1", "start"), ("SPL", "V1")]
     if any("SPL, soft" in errors for errors in found.values()):
         pairs.append(("SPL, soft", "V1"))
-    bases = list(dict.fromkeys(base for base, _, _ in found))
     mismatches = sorted({mismatch for _, mismatch, _ in found})
     sizes = sorted({size for _, _, size in found})
+    everywhere = set(itertools.product(mismatches, sizes))
+    bases = [
+        base
+        for base in dict.fromkeys(base for base, _, _ in found)
+        if everywhere == {line[1:] for line in found if line[0] == base}
+    ]
     head = ["trained by", "mismatch", *(f"{kind} over {other}, {size}" for kind, other in pairs for size in sizes)]
     lines = ["| " + " | ".join(head) + " |", "|-|" + "-:|" * (len(head) - 1)]
     for mismatch in mismatches:
-        rows = {base: {size: found.get((base, mismatch, size), {}) for size in sizes} for base in bases}
+        rows = {base: {size: found[base, mismatch, size] for size in sizes} for base in bases}
         rows[f"average of {len(bases)}"] = {size: average([rows[base][size] for base in bases]) for size in sizes}
         for base, of_sizes in rows.items():
             shown = [

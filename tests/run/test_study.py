@@ -118,7 +118,7 @@ def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(t
         for method, found in accuracies.items()
         for split, accuracy in enumerate(found)
         for size in (20, 10)
-    ]
+    ] + [("PL + SPL", 0.3, 10, 0, 0.8, 0.75)]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path), "--sizes"])
