@@ -189,10 +189,14 @@ class SPLWrapper(Wrapper):
             torch.distributed.barrier()
 
     def evaluated(self, name: str) -> dict[str, float]:
-        """``test/NAME_acc``, and of an open-set split ``test/NAME_open/...``, ``train/NAME_open/...``."""
+        """``test/NAME_acc``, and of an open-set split ``test/NAME_open/...``, ``train/NAME_open/...``.
+
+        Of two networks the figures are those of the one that the stage repairs, whatever the training reports.
+        """
         results: dict[str, float] = {}
         if "test" in self.loader_dict:  # type: ignore[attr-defined]
-            results[f"test/{name}_acc"] = self.evaluate("test")["test/top-1-acc"]  # type: ignore[attr-defined]
+            with getattr(self, "first_alone", nullcontext)():
+                results[f"test/{name}_acc"] = self.evaluate("test")["test/top-1-acc"]  # type: ignore[attr-defined]
         data = open_set_of(self)
         if data is not None:
             for figure, value in open_set_figures(self, data).items():

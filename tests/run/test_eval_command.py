@@ -89,6 +89,17 @@ def test_a_run_that_started_from_another_is_evaluated_without_it(
     assert evaluated(capsys, run, "--model", "spl")["test/top-1-acc"] == row["spl_test_acc"]
 
 
+def test_what_spl_has_left_of_two_networks_is_one(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = {"algorithm": "pseudolabel_dnll_spl", "dnll_evaluate": "average", "lr": 0.03, **OPEN, **SPL}
+    run, row = trained(write_config, **keys)
+    repaired = evaluated(capsys, run, "--model", "spl")
+    assert repaired["test/top-1-acc"] == row["spl_test_acc"]
+    assert "test/average_acc" not in repaired
+    assert row["spl_start_test_acc"] == row["first_test_acc"] != row["test_acc_at_best"]
+
+
 def test_other_data_than_the_run_s_are_refused(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
     run, _ = trained(write_config, algorithm="supervised")
     manifest = Path(run) / "manifest.json"

@@ -73,6 +73,9 @@ def test_a_table_is_trained_and_shown_beside_the_paper_s_and_goes_on(
     streams = capsys.readouterr()
     assert "2 runs, 2 finished before" in streams.err
     assert table.strip() in streams.out
+    before = (directory / "results.csv").read_text().splitlines()
+    assert main([*command, "--only", "labels"]) == 0
+    assert sorted((directory / "results.csv").read_text().splitlines()) == sorted(before)
 
 
 def test_the_commands_of_a_dry_run_are_those_of_the_table_and_nothing_is_written(

@@ -18,6 +18,7 @@ from usb_negsamp.run.measures import common_measure, find_measure
 from usb_negsamp.run.patch import packaged_folder
 from usb_negsamp.run.statistics import spread
 from usb_negsamp.run.sweep import Sweep, check_place, work_off
+from usb_negsamp.run.values import convert
 from usb_negsamp.run.workers import Launcher
 
 USAGE = """\
@@ -55,7 +56,7 @@ def reproduce(words: Sequence[str]) -> int:
     if "save_name" in given:
         raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
     headers = _chosen(table, given.pop("only", None))
-    only_show = given.pop("dry_run", "false") in (None, "true", "True")
+    only_show = "dry_run" in given and convert("dry_run", bool, given.pop("dry_run") or "true", False, "command line")
     directory = Path(given.pop("save_dir", None) or SAVE_DIR) / table.replace("/", "_")
     words_of_all = [f"--{key}" if text is None else f"--{key}={text}" for key, text in given.items()]
     if "seeds" not in given:
@@ -73,15 +74,10 @@ def reproduce(words: Sequence[str]) -> int:
     return work_off(plan, requests[0], functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
 
 
-def tables(folder: Path | None = None) -> dict[str, dict[Path, Header]]:
-    """The configurations of each table, by names as ``ns3l/table1``.
-
-    Args:
-        folder: where the papers' folders are; None, our own.
-    """
-    folder = folder or packaged_folder("config")
+def tables() -> dict[str, dict[Path, Header]]:
+    """The configurations of each table, by names as ``ns3l/table1``."""
     found: dict[str, dict[Path, Header]] = {}
-    for path in sorted(folder.glob("*/*.yaml")):
+    for path in sorted(packaged_folder("config").glob("*/*.yaml")):
         header = read_header(path)
         for number in header.tables:
             found.setdefault(f"{path.parent.name}/table{number}", {})[path] = header
@@ -132,13 +128,8 @@ class Reproduction(Sweep):
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | {len(of_config[name])} |")
         text = "\n".join(lines)
         write_atomically(self.plan.directory / TABLE_FILE, text + "\n")
-        return [
-            "",
-            text,
-            "",
-            f"  results     {self.plan.directory / RESULTS}",
-            f"  table       {self.plan.directory / TABLE_FILE}",
-        ]
+        files = {"results": RESULTS, "table": TABLE_FILE}
+        return [text, *(f"  {name:<11} {self.plan.directory / file}" for name, file in files.items())]
 
 
 def measured(rows: Sequence[Mapping[str, str]]) -> str:

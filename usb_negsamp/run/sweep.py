@@ -134,7 +134,7 @@ class Sweep:
                     f"the same command goes on with the other {left}"
                 )
                 return 128 + flag.signum
-        self.summarize(rows)
+        self._summary(rows)
         return 1 if self.failures else 0
 
     def _announce(self, todo: Sequence[tuple[Run, Sequence[str]]]) -> None:
@@ -181,12 +181,7 @@ class Sweep:
         if running:
             self.console.line(f"usb-negsamp: stopping {_runs(running)}, which save a checkpoint first")
 
-    def summarize(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> None:
-        """Print what came of all runs.
-
-        Args:
-            rows: the finished runs with their rows.
-        """
+    def _summary(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> None:
         lines = [f"sweep of {_runs(len(self.plan.runs))}: {len(rows)} finished, {len(self.failures)} failed"]
         if rows:
             lines += self.figures(rows)

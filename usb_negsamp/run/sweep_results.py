@@ -38,14 +38,14 @@ def write_results(plan: Plan) -> list[tuple[Run, dict[str, str]]]:
 
 
 def _rows_below(directory: Path) -> dict[str, dict[str, str]]:
-    """Return the last row of every finished run in the folder, by the run's name."""
+    """Return the last row of every finished run below the folder, by the run's name, which is its path from there."""
     found = {}
-    for path in sorted(directory.glob(f"*/{RESULTS}")):
+    for path in sorted(directory.rglob(RESULTS)):
         if read_manifest(path.parent / MANIFEST).get("exit_reason") != "finished":
             continue
         rows = read_rows(path)
         if rows:
-            found[path.parent.name] = rows[-1]
+            found[path.parent.relative_to(directory).as_posix()] = rows[-1]
     return found
 
 
