@@ -27,6 +27,7 @@ ORDER: tuple[str, ...] = (
     "index_dump",
     "numpy_math",
     "dataset_views",
+    "image_transforms",
     "epass_argument",
     "lighting_config",
     "logger_handlers",
