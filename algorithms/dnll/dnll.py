@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from usb_negsamp.algorithms.dnll.hook import DNLLHook
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.functional import ErrorPerception
+from usb_negsamp.functional import ErrorPerception, sigmoid_ramp, truncated_sigmoid_ramp
 from usb_negsamp.host import ALGORITHMS, SSL_Argument
 from usb_negsamp.host.image_views import NoStrongView
 from usb_negsamp.host.pair_evaluation import RULES, EvaluatedPair
@@ -18,6 +20,11 @@ from usb_negsamp.host.wrapping import compose
 
 SELECTIONS = ("equal", "error_perception")
 REDUCTIONS = ("mean", "sum")
+RAMP_SHAPES: dict[str, Callable[[float], Callable[[float], float]]] = {
+    "sigmoid": lambda share: sigmoid_ramp,
+    "truncated": lambda share: partial(truncated_sigmoid_ramp, share=share),
+}
+"""By name, what makes of the ramp's share of the training its shape."""
 WEAK_VIEW = "x_ulb_w"
 LOSS_VIEWS = {"weak_to_strong": "x_ulb_s", "weak_to_weak": "x_ulb_w_1", "weak": WEAK_VIEW}
 
@@ -85,20 +92,19 @@ class DNLLWrapper(EvaluatedPair):
         """The hook that couples the two networks."""
         return DNLLHook(**settings)
 
-    def get_save_dict(self) -> dict[str, Any]:
-        """The entries of both networks, and their error perceptions as ``error_perception``."""
-        save_dict = super().get_save_dict()
+    def pair_state(self) -> dict[str, Any]:
+        """All of the peer's, and the error perceptions of both networks as ``error_perception``."""
+        state = super().pair_state()
         if self.perceptions is not None:
-            save_dict["error_perception"] = [perception.state_dict() for perception in self.perceptions]
-        return save_dict
+            state["error_perception"] = [perception.state_dict() for perception in self.perceptions]
+        return state
 
-    def load_model(self, load_path: str) -> dict[str, Any]:
-        """Load both networks and their error perceptions."""
-        checkpoint = super().load_model(load_path)
+    def load_pair_state(self, saved: dict[str, Any]) -> None:
+        """Go back to what :meth:`pair_state` gave."""
+        super().load_pair_state(saved)
         if self.perceptions is not None:
-            for perception, state in zip(self.perceptions, checkpoint["error_perception"], strict=True):
+            for perception, state in zip(self.perceptions, saved["error_perception"], strict=True):
                 perception.load_state_dict(state)
-        return checkpoint
 
     @staticmethod
     def own_arguments() -> list[Any]:
@@ -123,6 +129,14 @@ class DNLLWrapper(EvaluatedPair):
                 0.15,
                 "share of the training over which both weights ramp up (15 of 100 epochs in the released code); 0, "
                 "none",
+            ),
+            SSL_Argument(
+                "--dnll_ramp_shape",
+                str,
+                "sigmoid",
+                "how both weights ramp up, from nothing as exp(-5 (1 - t)^2) of the ramp (sigmoid), or as the first "
+                "part of that of the whole training, which starts at a quarter of the weight (truncated, the released "
+                "code)",
             ),
             SSL_Argument(
                 "--dnll_views",
@@ -165,6 +179,7 @@ def checked_settings(args: Any) -> dict[str, Any]:
         ("dnll_selection", SELECTIONS),
         ("dnll_views", tuple(LOSS_VIEWS)),
         ("dnll_reduction", REDUCTIONS),
+        ("dnll_ramp_shape", tuple(RAMP_SHAPES)),
         ("dnll_evaluate", RULES),
     ):
         # An algorithm with views of its own has no dnll_views.
@@ -188,6 +203,7 @@ def checked_settings(args: Any) -> dict[str, Any]:
         "weight": args.dnll_weight,
         "self_weight": args.dnll_self_weight,
         "ramp": args.dnll_ramp,
+        "ramp_shape": RAMP_SHAPES[args.dnll_ramp_shape](args.dnll_ramp),
         "reduction": args.dnll_reduction,
         "label_view": WEAK_VIEW,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,9 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
-from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
+from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss, sigmoid_ramp
 from usb_negsamp.host.among_processes import drawn_together, summed
-from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
+from usb_negsamp.host.iteration import is_logged, log_total, ramp_at, step_number
 from usb_negsamp.host.peer import PairHook
 from usb_negsamp.host.repairs.seeded_loading import mix
 
@@ -29,11 +30,12 @@ class DNLLHook(PairHook):
         num_negatives: m, in 1..K-1.
         weight: lambda, of the cross loss.
         self_weight: of the self loss; equation 18 has both with the same weight.
-        ramp: share of the training over which both weights grow as exp(-5 (1 - t)^2); 0 is full weight at once.
+        ramp: share of the training over which both weights grow; 0 is full weight at once.
         label_view: batch key of the view that pseudo labels are taken from.
         loss_view: batch key of the view that the loss is taken on.
         reduction: ``mean`` or ``sum`` over the m negatives of a sample.
-        seed: of the draws of negatives, which follow from it and the iteration alone.
+        seed: of the draws of negatives, which follow from it and the step's number alone.
+        ramp_shape: how they grow, from the share of the ramp that has passed to that of the weight.
         perceptions: none for equal probability. Else the error perceptions of the first and the second network, which
             this hook keeps up to date: negatives are drawn by the row of the network that learns them, which with
             ``weight`` 0 is the one that made them.
@@ -50,12 +52,14 @@ class DNLLHook(PairHook):
         reduction: str,
         seed: int,
         perceptions: tuple[ErrorPerception, ErrorPerception] | None = None,
+        ramp_shape: Callable[[float], float] = sigmoid_ramp,
     ) -> None:
         super().__init__()
         self.num_negatives = num_negatives
         self.weight = weight
         self.self_weight = self_weight
         self.ramp = ramp
+        self.ramp_shape = ramp_shape
         self.label_view = label_view
         self.loss_view = loss_view
         self.reduction = reduction
@@ -72,7 +76,7 @@ class DNLLHook(PairHook):
             self.perceive(networks)
         negatives = self.draw(labels, first)
         logits = [network.own_logits(self.loss_view, with_grad=True) for network in networks]
-        ramp = ramp_at(first, self.ramp)
+        ramp = ramp_at(first, self.ramp, self.ramp_shape)
         figures: dict[str, Tensor] = {}
         for i, network in enumerate(networks):
             total = network.out_dict["loss"]
@@ -101,7 +105,7 @@ class DNLLHook(PairHook):
 
     def draw(self, labels: list[Tensor], algorithm: Any) -> list[Tensor]:
         """The negatives (N, K) that each of the two networks makes of its pseudo ``labels`` (N,), as booleans."""
-        generator = torch.Generator(labels[0].device).manual_seed(mix(self.seed, algorithm.it, _STREAM))
+        generator = torch.Generator(labels[0].device).manual_seed(mix(self.seed, step_number(algorithm), _STREAM))
         drawn = []
         for sender, pseudo_labels in enumerate(labels):
             receiver = 1 - sender if self.weight > 0.0 else sender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
 from usb_negsamp.host import Hook
-from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
+from usb_negsamp.host.among_processes import drawn_together
+from usb_negsamp.host.iteration import is_logged, log_total, ramp_at, step_number
 from usb_negsamp.host.options import mixed_classes
 
 
@@ -53,6 +55,7 @@ class NS3LHook(Hook):
         self.rule = rule
         self.rule_settings = (num_negatives, neighbour_rule, neighbour_features)
         self.table: NegativeTable | None = None
+        self.resumed_excluded: Tensor | None = None
         self.threshold = threshold
         self.weight = weight
         self.ramp = ramp
@@ -60,9 +63,9 @@ class NS3LHook(Hook):
         self.passes = passes
 
     def before_run(self, algorithm: Any) -> None:
-        """Make the table of a rule that needs one."""
+        """Make the table of a rule that needs one, unless the start of the training has left it."""
         if self.rule != "threshold" and self.weight != 0.0:
-            self.table = negative_table(algorithm, self.rule, *self.rule_settings)
+            self.table = negative_table(algorithm, self.rule, *self.rule_settings, excluded=self.resumed_excluded)
 
     def after_train_step(self, algorithm: Any) -> None:
         """Add the loss, and at logged iterations its figures."""
@@ -85,7 +88,8 @@ class NS3LHook(Hook):
         else:
             logits = algorithm.logits_of(loss_view)
         if self.table is not None:
-            return logits, self.table.draw(algorithm.batch["idx_ulb"], algorithm.it)
+            draw = partial(self.table.draw, step=step_number(algorithm))
+            return logits, drawn_together(draw, algorithm.batch["idx_ulb"], algorithm)
         one_pass = self.passes == 1 and label_view == loss_view
         first = logits if one_pass else algorithm.logits_of(label_view, with_grad=False)
         probs = torch.softmax(first.detach().float(), dim=-1)

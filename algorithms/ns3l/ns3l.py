@@ -62,9 +62,23 @@ class NS3LWrapper(Wrapper):
                 f"ns3l_spare_mixed: expected False, or an algorithm that mixes labels as mixmatch does, but got True "
                 f"around {self.base_name}"
             )
-        hook = hook_class(**settings)
-        self.register_hook(hook, "NS3LHook", "HIGHEST")  # type: ignore[attr-defined]
+        self.ns3l_hook = hook_class(**settings)
+        self.register_hook(self.ns3l_hook, "NS3LHook", "HIGHEST")  # type: ignore[attr-defined]
         super().set_hooks()
+
+    def get_save_dict(self) -> dict[str, Any]:
+        """The base's entries, and ``ns3l_excluded``, the table of a rule that looked at the network at the start."""
+        save_dict: dict[str, Any] = super().get_save_dict()  # type: ignore[misc]
+        table = self.ns3l_hook.table
+        if table is not None and self.args.ns3l_neighbour_features == "network":
+            save_dict["ns3l_excluded"] = table.excluded.cpu()
+        return save_dict
+
+    def load_model(self, load_path: str) -> Any:
+        """Load the base's entries and the table."""
+        checkpoint = super().load_model(load_path)  # type: ignore[misc]
+        self.ns3l_hook.resumed_excluded = checkpoint.get("ns3l_excluded")
+        return checkpoint
 
     @staticmethod
     def own_arguments() -> list[Any]:

@@ -34,7 +34,7 @@ class NegativeTable:
     Args:
         excluded: (N, K), bool; classes that are never drawn for the image. Where the model is.
         num_negatives: the paper's P.
-        seed: with the iteration, it decides the draw (of one kind of device), so that a resumed run draws what it
+        seed: with the step's number, it decides the draw (of one kind of device), so that a resumed run draws what it
             would have.
         fixed: take all classes that are not excluded instead of drawing.
     """
@@ -45,31 +45,45 @@ class NegativeTable:
         self.seed = seed
         self.fixed = fixed
 
-    def draw(self, indices: Tensor, iteration: int) -> Tensor:
-        """Negatives (N, K), bool, of the images ``indices`` (N,) at ``iteration``, on the table's device.
+    def draw(self, indices: Tensor, step: int) -> Tensor:
+        """Negatives (N, K), bool, of the images ``indices`` (N,) at step number ``step``, on the table's device.
 
         ``indices`` stand on the table's device: nothing is fetched from it.
         """
         excluded = self.excluded[indices]
         if self.fixed:
             return ~excluded
-        generator = torch.Generator(excluded.device).manual_seed(mix(self.seed, iteration))
+        generator = torch.Generator(excluded.device).manual_seed(mix(self.seed, step))
         return negatives_outside(excluded, self.num_negatives, generator)
 
 
 @torch.no_grad()
 def negative_table(
-    algorithm: Any, rule: str, num_negatives: int, neighbour_rule: str, neighbour_features: str
+    algorithm: Any,
+    rule: str,
+    num_negatives: int,
+    neighbour_rule: str,
+    neighbour_features: str,
+    excluded: Tensor | None = None,
 ) -> NegativeTable:
     """Make the table of ``rule`` for the data of ``algorithm``, on the device of its model.
+
+    Args:
+        algorithm: at the start of its training.
+        rule: one of ``RULES``.
+        num_negatives: the paper's P.
+        neighbour_rule: one of ``NEIGHBOUR_RULES``.
+        neighbour_features: one of ``FEATURES``.
+        excluded: what :func:`excluded_classes` gave at the start of a training that is now resumed; none at the start.
 
     Raises:
         ConfigError: the true labels are not known (oracle), or a labeled class has no image (furthest).
     """
-    excluded = excluded_classes(algorithm, rule, num_negatives, neighbour_rule, neighbour_features)
+    if excluded is None:
+        excluded = excluded_classes(algorithm, rule, num_negatives, neighbour_rule, neighbour_features)
     device = next(algorithm.model.parameters()).device
     fixed = rule == "neighbour" and neighbour_rule == "furthest"
-    return NegativeTable(excluded.to(device), num_negatives, algorithm.args.seed, fixed)
+    return NegativeTable(excluded.to(device), num_negatives, algorithm.seed_of_draws, fixed)
 
 
 def excluded_classes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from contextlib import nullcontext
 from typing import Any
@@ -20,6 +21,7 @@ from usb_negsamp.host.after_training import (
     batch_statistics_as_they_are,
     make_carried_state,
     network_of,
+    pair_state,
     state_of_run,
     trained_state,
     wrap_anew,
@@ -211,7 +213,8 @@ class SPLWrapper(Wrapper):
             key: {name: tensor.detach().clone() for name, tensor in saved[key].items()}
             for key in ("model", "ema_model")
         }
-        return {**entries, **{key: saved[key] for key in ("optimizer", "scheduler") if key in saved}}
+        entries |= {key: saved[key] for key in ("optimizer", "scheduler") if key in saved}
+        return entries | copy.deepcopy(pair_state(self))
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries, those of the stage as the training left them, and the stage's own beside them."""

@@ -16,9 +16,11 @@ from usb_negsamp.algorithms.spl.steps import HarmfulWeightsKept, Steps
 from usb_negsamp.algorithms.spl.validation import Validation, measure
 from usb_negsamp.host.after_training import (
     after_the_last_iteration,
+    load_pair_state,
     network_of,
-    new_optimizer,
+    pair_state,
     reestimate_batch_norm,
+    renew_optimizers,
     wrap_anew,
 )
 from usb_negsamp.host.batch_norm import reestimated_batch_norm
@@ -67,8 +69,7 @@ class Stage:
         """Go through all rounds, from ``state`` on where there is one."""
         if state is None:
             self.start.update(self.measured_start())
-        self.optimizer = new_optimizer(self.algorithm, self.settings.outer_lr)
-        self.algorithm.optimizer, self.algorithm.scheduler = self.optimizer, None
+        self.optimizer = renew_optimizers(self.algorithm, self.settings.outer_lr)
         put_on(self.network, self.masks)
         put_on(network_of(self.algorithm.ema_model), self.masks)
         wrap_anew(self.algorithm)
@@ -187,6 +188,7 @@ class Stage:
             "history": self.history,
             "start": self.start,
             "best": self.best,
+            "pair": pair_state(self.algorithm),
             "run_state": run_state(self.algorithm),
         }
 
@@ -201,4 +203,5 @@ class Stage:
         self.optimizer.load_state_dict(state["optimizer"])
         self.before_round = {path: kept.to(device) for path, kept in state["before_round"].items()}
         self.history, self.start, self.best = list(state["history"]), state["start"], state["best"]
+        load_pair_state(self.algorithm, state["pair"])
         restore_run_state(self.algorithm, state["run_state"])

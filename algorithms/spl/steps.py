@@ -143,6 +143,7 @@ class Steps:
         if self.batches is None:
             self.batches = training_batches(self.algorithm, number)
         batch = next(self.batches)
+        self.algorithm.steps_after_training = number
         if self.settings.outer == "eq6":
             update_weights(self.algorithm, equation_6(self.algorithm, batch))
         else:

@@ -11,7 +11,7 @@ def in_a_step(name, directory, **overrides):
     algorithm.model.train()
     algorithm.epoch = 0
     algorithm.call_hook("before_run")
-    algorithm.it = overrides.get("it", 0)
+    algorithm.it = 0
     algorithm.call_hook("before_train_step")
     labeled, unlabeled = (next(iter(algorithm.loader_dict[f"train_{kind}"])) for kind in ("lb", "ulb"))
     algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**algorithm.process_batch(**labeled, **unlabeled))

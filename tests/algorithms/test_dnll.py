@@ -15,6 +15,7 @@ from usb_negsamp.algorithms.dnll.dnll import checked_settings
 from usb_negsamp.functional import ErrorPerception
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.among_processes import drawn_together
+from usb_negsamp.host.wrapping import frozen_running_statistics
 from usb_negsamp.testing import build_tiny, parameters_of, tiny_arguments, train_tiny
 
 usb_negsamp.register()
@@ -108,7 +109,7 @@ def confusing(num_classes, confused_with):
     return perception
 
 
-ALONE = Namespace(num_classes=5, it=0, distributed=False, rank=0, world_size=1)
+ALONE = Namespace(num_classes=5, it=0, steps_after_training=0, distributed=False, rank=0, world_size=1)
 
 
 def test_negatives_are_drawn_by_the_row_of_the_network_that_learns_them():
@@ -119,6 +120,22 @@ def test_negatives_are_drawn_by_the_row_of_the_network_that_learns_them():
     assert second.int().argmax(1).tolist() == [3, 3, 3]
     alone, _ = hook_with(perceptions, weight=0.0, self_weight=1.0).draw(labels, ALONE)
     assert alone.int().argmax(1).tolist() == [3, 3, 3], "alone, each learns its own"
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    # The released code: 75 exp(-5 (1 - e/100)^2) until epoch 15 of 100, then 2; at its end that is 2.0236.
+    [("truncated", [75 * math.exp(-5 * (1 - e / 100) ** 2) * 2 / 2.0236 for e in (0, 5, 15)]),
+     ("sigmoid", [2 * math.exp(-5), 2 * math.exp(-5 * (2 / 3) ** 2), 2.0])],
+)  # fmt: skip
+def test_the_ramp_has_the_shape_that_is_asked_for(shape, expected, tmp_path):
+    weights = []
+    for iteration in (0, 5, 15):
+        algorithm = in_a_step("dnll", tmp_path, dnll_ramp_shape=shape, num_train_iter=100, epoch=1, num_log_iter=1)
+        algorithm.it = iteration
+        algorithm.hooks_dict["DNLLHook"].couple(algorithm, algorithm.peer)
+        weights.append(float(algorithm.out_dict["loss"].detach() / algorithm.log_dict["train/dnll_cross_loss"]))
+    assert weights == pytest.approx(expected, rel=1e-3)
 
 
 def test_error_perception_reads_the_labeled_logits_of_each_network(tmp_path):
@@ -160,9 +177,13 @@ def test_passes_are_reused_where_the_base_has_them(name, use_cat, passes, tmp_pa
 
 def test_pseudo_labels_are_the_networks_own_and_not_its_teachers(tmp_path):
     algorithm = in_a_step("meanteacher_dnll", tmp_path)
-    teacher = algorithm.tape.rows(algorithm.batch["x_ulb_w"], "x_ulb_w", with_grad=False)
-    assert teacher is not None
-    assert algorithm.tape.own_rows(algorithm.batch["x_ulb_w"], "x_ulb_w", with_grad=False) is None
+    weak = algorithm.batch["x_ulb_w"]
+    assert algorithm.tape.rows(algorithm.batch["x_ulb_s"], "x_ulb_s", with_grad=False) is not None
+    assert algorithm.tape.rows(weak, "x_ulb_w", with_grad=False) is None, "the teacher alone has seen it"
+    algorithm.tape.stop()
+    with frozen_running_statistics(algorithm), torch.no_grad():
+        own = algorithm.model(weak)["logits"]
+    assert torch.equal(algorithm.own_logits("x_ulb_w", with_grad=False), own)
 
 
 def test_both_networks_see_the_same_unlabeled_views_and_their_own_labeled_ones(tmp_path):

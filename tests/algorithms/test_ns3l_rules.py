@@ -1,5 +1,8 @@
 """The ways of choosing negatives that look at the sample."""
 
+from argparse import Namespace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +10,10 @@ import torch
 import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
+from usb_negsamp.functional import threshold_negatives
+from usb_negsamp.host import Hook
+from usb_negsamp.host.among_processes import drawn_together
+from usb_negsamp.host.checkpoint import resume
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 usb_negsamp.register()
@@ -122,3 +129,83 @@ def test_a_draw_on_a_gpu_waits_for_nothing(fixed):
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert (negatives.sum(1) == (10 if fixed else 3)).all()
+
+
+def test_two_processes_draw_what_one_draws():
+    table = NegativeTable(torch.eye(10, dtype=torch.bool)[torch.arange(50) % 10], 3, seed=1)
+    indices = torch.arange(40, 8, -4)
+    alone = Namespace(distributed=False)
+    whole = drawn_together(partial(table.draw, step=4), indices, alone)
+    for rank in (0, 1):
+        one_of_two = Namespace(distributed=True, rank=rank, world_size=2)
+        share = drawn_together(partial(table.draw, step=4), indices[rank::2], one_of_two)
+        assert torch.equal(share, whole[rank::2])
+
+
+def test_the_hook_draws_its_share_of_all_processes_rows(tmp_path):
+    algorithm = build_tiny("ns3l", tmp_path, ns3l_rule="uniform", num_train_iter=2, num_eval_iter=1)
+    algorithm.train()
+    hook = algorithm.hooks_dict["NS3LHook"]
+    indices = torch.arange(8)
+    whole = hook.table.draw(indices, algorithm.it)
+    algorithm.batch["idx_ulb"] = indices[1::2]
+    algorithm.distributed, algorithm.rank, algorithm.world_size = True, 1, 2
+    algorithm.logits_of = lambda view: torch.zeros(4, 10)
+    assert torch.equal(hook.logits_and_negatives(algorithm)[1], whole[1::2])
+
+
+def test_two_networks_draw_for_themselves(tmp_path):
+    algorithm = train_tiny("ns3l_dnll", tmp_path, ns3l_rule="uniform", num_train_iter=2, num_eval_iter=1)
+    first, second = (network.hooks_dict["NS3LHook"].table for network in (algorithm, algorithm.peer))
+    indices = torch.arange(20)
+    assert not torch.equal(first.draw(indices, 0), second.draw(indices, 0))
+
+
+class CutHook(Hook):
+    settings_only = True
+
+    def after_train_step(self, algorithm):
+        if algorithm.it + 1 == 5:
+            algorithm.save_model("cut.pth", algorithm.save_dir)
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("features", ["pixels", "network"])
+def test_a_resumed_run_keeps_the_neighbours_of_the_start(features, tmp_path):
+    settings = {"ns3l_rule": "neighbour", "ns3l_neighbour_rule": "furthest", "ns3l_neighbour_features": features}
+    whole = train_tiny("ns3l", tmp_path / "whole", **settings)
+    first = build_tiny("ns3l", tmp_path / "cut", **settings)
+    first.register_hook(CutHook(), None, "LOWEST")
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    second = build_tiny("ns3l", tmp_path / "cut", **settings)
+    resume(second, tmp_path / "cut" / "cut.pth")
+    second.train()
+    tables = [run.hooks_dict["NS3LHook"].table.excluded for run in (whole, second)]
+    assert torch.equal(*tables)
+    ends = [parameters_of(run) for run in (whole, second)]
+    assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+
+
+@pytest.mark.parametrize("settings", [{"ns3l_passes": 2}, {"ns3l_view": "weak_to_strong"}, {}])
+def test_negatives_are_the_networks_own_and_not_its_teachers(settings, tmp_path):
+    algorithm = build_tiny("meanteacher_ns3l", tmp_path, lr=0.3, ema_m=0.99, ns3l_ramp=0.0, **settings)
+    hook = algorithm.hooks_dict["NS3LHook"]
+    of_step, found = hook.logits_and_negatives, []
+
+    def compared(algorithm):
+        logits, negatives = of_step(algorithm)
+        with torch.no_grad():
+            by_student = algorithm.logits_of_extra_pass("x_ulb_w").softmax(1)
+            algorithm.ema.apply_shadow()
+            by_teacher = algorithm.logits_of_extra_pass("x_ulb_w").softmax(1)
+            algorithm.ema.restore()
+        sets = [threshold_negatives(probs, hook.threshold) for probs in (by_student, by_teacher)]
+        found.append([torch.equal(negatives, expected) for expected in sets])
+        return logits, negatives
+
+    hook.logits_and_negatives = compared
+    algorithm.train()
+    assert len(found) == 10
+    assert all(student for student, _ in found)
+    assert not all(teacher for _, teacher in found)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from spl_runs import SHORT, Watch, equal, run, trained_run
 
-from usb_negsamp.host import Hook
+from usb_negsamp.algorithms.ns3l.rules import NegativeTable
+from usb_negsamp.host import Hook, peer
 from usb_negsamp.host.checkpoint import resume, save_now
 from usb_negsamp.host.checkpoint_file import read_checkpoint
 from usb_negsamp.testing import build_tiny, parameters_of
@@ -60,10 +61,14 @@ class CutHook(Hook):
             raise Cut
 
 
-# Within inner steps, within outer steps, at the last step of a round.
-@pytest.mark.parametrize("steps", [2, 5, 6])
-def test_a_resumed_stage_ends_with_the_same_bits(tmp_path, steps):
-    name, overrides = "freematch_spl", {**SHORT, "spl_inner_lr": 50.0, "optim": "AdamW"}
+# Within inner steps, within outer steps, at the last step of a round; and two networks.
+@pytest.mark.parametrize(
+    ("name", "steps"), [("freematch_spl", 2), ("freematch_spl", 5), ("freematch_spl", 6), ("fixmatch_dnll_spl", 5)]
+)
+def test_a_resumed_stage_ends_with_the_same_bits(tmp_path, name, steps):
+    overrides = {**SHORT, "spl_inner_lr": 50.0, "optim": "AdamW"}
+    if "dnll" in name:
+        overrides |= {"dnll_selection": "error_perception"}
     whole = run(tmp_path / "whole", None, name, **overrides)
     first = build_tiny(name, tmp_path / "cut", **overrides)
     first.register_hook(CutHook(steps), None, "LOWEST")
@@ -80,6 +85,40 @@ def test_a_resumed_stage_ends_with_the_same_bits(tmp_path, steps):
     ends = [read_checkpoint(os.path.join(run.run_directory, "latest_model.pth")) for run in (whole, second)]
     assert equal(ends[0]["spl"]["network"], ends[1]["spl"]["network"])
     assert torch.equal(ends[0]["spl"]["run_state"]["torch_rng"], ends[1]["spl"]["run_state"]["torch_rng"])
+
+
+def test_the_second_network_stays_as_trained_in_the_checkpoint_and_learns_at_the_stages_rate(tmp_path):
+    algorithm = build_tiny("fixmatch_dnll_spl", tmp_path, **SHORT, dnll_selection="error_perception")
+    algorithm.train()
+    peer = {name: tensor.clone() for name, tensor in algorithm.peer.model.state_dict().items()}
+    perceptions = [perception.mass.clone() for perception in algorithm.perceptions]
+    algorithm.finetune()
+    saved = read_checkpoint(os.path.join(algorithm.run_directory, "latest_model.pth"))
+    assert equal(saved["peer"]["model"], peer)
+    assert all(torch.equal(s["mass"], p) for s, p in zip(saved["error_perception"], perceptions, strict=True))
+    assert not equal(saved["spl"]["pair"]["peer"]["model"], peer)
+    assert equal(saved["spl"]["pair"]["peer"]["model"], algorithm.peer.model.state_dict())
+    rates = {group["lr"] for group in algorithm.peer.optimizer.param_groups}
+    assert rates == {group["lr"] for group in algorithm.optimizer.param_groups} == {algorithm.settings.outer_lr}
+
+
+def test_no_two_outer_steps_draw_alike(tmp_path, monkeypatch):
+    drawn, keys = [], []
+    draw, keyed = NegativeTable.draw, peer.keyed_randomness
+    monkeypatch.setattr(NegativeTable, "draw", lambda self, rows, step: drawn.append(step) or draw(self, rows, step))
+    monkeypatch.setattr(peer, "keyed_randomness", lambda key: keys.append(key) or keyed(key))
+    algorithm = build_tiny("ns3l_dnll_spl", tmp_path, **SHORT, ns3l_rule="uniform")
+    algorithm.train()
+    trained = set(drawn)
+    drawn.clear()
+    keys.clear()
+    algorithm.finetune()
+    # Two rounds of three outer steps, in each of which both networks draw.
+    assert len(drawn) == 12
+    assert len(set(drawn)) == 6
+    assert not set(drawn) & trained
+    assert len(set(keys)) >= 6
+    assert algorithm.steps_after_training == 0
 
 
 def test_dense_fine_tuning_masks_nothing_and_reads_v1_alone(tmp_path, trained):

@@ -175,3 +175,23 @@ def test_options_out_of_range_are_refused(options: dict[str, int], message: str)
 def test_targets_that_are_no_class_indices_are_refused() -> None:
     with pytest.raises(ConfigError, match="vector of integers"):
         labeled_split(TARGETS / 2, **OPTIONS)
+
+
+def test_validation_images_can_be_the_same_number_of_every_class() -> None:
+    targets = np.repeat([0, 1, 2], [60, 20, 40])
+    options = {"num_labels": 6, "num_classes": 3, "validation_size": 12, "split_seed": 0}
+    by_size = labeled_split(targets, **options)
+    equal = labeled_split(targets, **options, validation_shares="equal")
+    assert np.bincount(targets[by_size.validation]).tolist() == [6, 2, 4]
+    assert np.bincount(targets[equal.validation]).tolist() == [4, 4, 4]
+    assert equal.digest != by_size.digest
+    assert labeled_split(targets, **options, validation_shares="proportional").digest == by_size.digest
+
+
+def test_validation_images_that_cannot_be_shared_are_refused() -> None:
+    options = {"num_labels": 6, "num_classes": 3, "split_seed": 0}
+    targets = np.repeat([0, 1, 2], [60, 20, 40])
+    with pytest.raises(ConfigError, match=r"validation_size=13 cannot be shared equally by 3 classes.*: 12$"):
+        labeled_split(targets, **options, validation_size=13, validation_shares="equal")
+    with pytest.raises(ConfigError, match="unknown validation_shares 'equel'; did you mean 'equal'"):
+        labeled_split(targets, **options, validation_size=12, validation_shares="equel")

@@ -409,3 +409,14 @@ def test_wrong_perception_arguments_are_named() -> None:
         ErrorPerception(5).update(torch.zeros(2, 4), torch.tensor([0, 1]))
     with pytest.raises(ValueError, match="`labels` to be an integer"):
         ErrorPerception(5).update(torch.zeros(2, 5), torch.zeros(2))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_step_that_overflowed_leaves_its_rows_as_they_were(value: float) -> None:
+    perception = ErrorPerception(3, momentum=0.5)
+    perception.update(torch.tensor([[0.0, 2.0, 0.0], [2.0, 0.0, 0.0]]), torch.tensor([0, 1]))
+    before = perception.mass.clone()
+    perception.update(torch.tensor([[value, value, 0.0], [2.0, 0.0, 0.0]]), torch.tensor([0, 1]))
+    assert torch.equal(perception.mass[0], before[0])
+    assert perception.mass[1, 0] > before[1, 0]
+    assert perception.weights().isfinite().all()

@@ -8,7 +8,7 @@ import torch.multiprocessing as mp
 from torch import nn
 
 # Spawned children import this file first: the host must come to them through us, too.
-from usb_negsamp.host import device, patching
+from usb_negsamp.host import device, patching, sync_batch_norm
 from usb_negsamp.host.build import misc
 from usb_negsamp.host.sync_batch_norm import CPUSyncBatchNorm, convert_sync_batch_norm
 
@@ -85,3 +85,16 @@ def test_conversion_keeps_the_parameters_that_an_optimizer_holds():
     before = {name: id(parameter) for name, parameter in net.named_parameters()}
     converted = convert_sync_batch_norm(net)
     assert {name: id(parameter) for name, parameter in converted.named_parameters()} == before
+
+
+@pytest.mark.parametrize(("mean", "std"), [(30.1, 0.0), (100.0, 0.05)])
+def test_a_channel_that_hardly_varies_is_normalized_too(mean, std, monkeypatch):
+    """Two processes with the same batch: sums are twice one's."""
+    monkeypatch.setattr(sync_batch_norm.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(sync_batch_norm.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(sync_batch_norm, "all_reduce", lambda values: 2 * values)
+    x = mean + std * torch.randn(16, 2, 4, 4)
+    expected = torch.nn.BatchNorm2d(2)(x.double().float())
+    found = CPUSyncBatchNorm(2)(x)
+    assert torch.isfinite(found).all()
+    assert torch.allclose(found, expected, atol=2e-2)

@@ -36,7 +36,7 @@ def test_the_defaults_are_the_hosts_vat_bit_for_bit(tmp_path: Path) -> None:
 
 def loss_of(monkeypatch: pytest.MonkeyPatch, clean: Tensor, perturbed: Tensor, **settings: Any) -> Tensor:
     """``VAT.vat_loss`` where the adversary is known."""
-    monkeypatch.setattr(vat_options, "adversarial_logits", lambda *args: perturbed)
+    monkeypatch.setattr(vat_options, "adversarial_logits", lambda *args: (clean.detach(), perturbed))
     algorithm = SimpleNamespace(args=SimpleNamespace(**settings))
     algorithm.kl_div_with_logit = lambda q, p: VAT.kl_div_with_logit(algorithm, q, p)
     return VAT.vat_loss(algorithm, None, None, clean)
@@ -64,7 +64,7 @@ def test_the_probe_and_the_number_of_iterations_reach_the_search(tmp_path: Path,
 
     def recorded(
         algorithm: Any, model: Any, x: Any, y: Tensor, xi: float, eps: float, iters: int, *rest: Any
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         asked.append((xi, eps, iters))
         return search(algorithm, model, x, y, xi, eps, iters, *rest)
 

@@ -77,3 +77,56 @@ def test_a_direction_is_normalized_also_where_its_square_underflows():
     tiny = torch.full((2, 3), 1e-30)
     tiny[1] = 0.0
     assert torch.allclose(l2_normalized(tiny).norm(dim=1), torch.tensor([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_perturbation_has_norm_eps_under_autocast_too(dtype):
+    _, _, net, x = divergence(dtype)
+    assert torch.allclose((net.seen[2] - x).flatten(1).norm(dim=1), torch.ones(16), atol=1e-4)
+
+
+class NoisyNet(Net):
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+
+    def forward(self, x):
+        return super().forward(self.draw(x))
+
+
+NOISE = {
+    "dropout": torch.nn.functional.dropout,
+    "noise": lambda x: x + 0.5 * torch.randn_like(x),
+}
+
+
+@pytest.mark.parametrize("num_iters", [0, 1, 2])
+@pytest.mark.parametrize("draw", NOISE.values(), ids=NOISE)
+def test_a_network_with_noise_differs_by_the_perturbation_alone(draw, num_iters):
+    net, x = NoisyNet(draw), torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    lds = VAT.vat_loss(host_algorithm(), net, x, net(x)["logits"], eps=0.0, num_iters=num_iters)
+    assert lds.item() == pytest.approx(0.0, abs=1e-6)
+    with patching.undone("virtual_adversary", "vat_options"):
+        host = VAT.vat_loss(host_algorithm(), net, x, net(x)["logits"], eps=0.0, num_iters=1)
+    assert host.item() > 0.1
+
+
+@pytest.mark.parametrize("draw", NOISE.values(), ids=NOISE)
+def test_the_direction_is_adversarial_for_a_network_with_noise(draw):
+    net, x = NoisyNet(draw), torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    found, at_random = (
+        VAT.vat_loss(host_algorithm(), net, x, net(x)["logits"], eps=1.0, num_iters=number).item() for number in (1, 0)
+    )
+    assert found > 5 * at_random
+
+
+def test_a_network_without_noise_makes_no_pass_more():
+    net, x = Net(), torch.randn(4, 3, 8, 8)
+    clean = net(x)["logits"]
+    torch.manual_seed(7)
+    VAT.vat_loss(host_algorithm(), net, x, clean, eps=1.0)
+    after = torch.rand(1)
+    torch.manual_seed(7)
+    torch.randn_like(x)
+    assert len(net.seen) == 3
+    assert torch.equal(after, torch.rand(1))

@@ -264,3 +264,15 @@ def test_a_preset_trains_ten_steps(preset: str, algorithm: str, tmp_path: Any) -
     assert trained.it == 10
     assert type(trained.optimizer).__name__ == "Adam"
     assert trained.args.preset == preset
+
+
+@pytest.mark.parametrize("preset", ["dnll-wrn", "dnll-cnn13", "dual-student"])
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100", "svhn", "mnist"])
+def test_a_number_of_labels_that_is_left_out_is_the_one_that_is_counted_with(preset: str, dataset: str) -> None:
+    if preset == "dual-student" and dataset in ("svhn", "mnist"):
+        pytest.skip("the preset is of CIFAR")
+    left_out = of(preset, "dualstudent_dnll", dataset)
+    given = of(preset, "dualstudent_dnll", dataset, num_labels=left_out.num_labels)
+    assert vars(left_out) == vars(given)
+    assert left_out.validation_shares == "equal"
+    assert left_out.dnll_ramp_shape == "truncated"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.errors import ConfigError, unknown
 
 
 def class_order(targets: np.ndarray, label: int, seed: int) -> np.ndarray:
@@ -30,6 +30,32 @@ def proportional_shares(total: int, sizes: np.ndarray) -> np.ndarray:
     missing = total - int(shares.sum())
     shares[np.argsort(-remainders, kind="stable")[:missing]] += 1
     return shares
+
+
+SHARES = ("proportional", "equal")
+
+
+def held_out_shares(total: int, sizes: np.ndarray, shares: str) -> np.ndarray:
+    """Return how many of ``total`` images are held out of each class.
+
+    Args:
+        total: images over all classes.
+        sizes: (K,), images of each class.
+        shares: ``proportional`` to the sizes, or ``equal``.
+
+    Raises:
+        ConfigError: unknown ``shares``, or a ``total`` that the classes cannot share equally.
+    """
+    if shares not in SHARES:
+        raise unknown("validation_shares", shares, SHARES)
+    if shares == "proportional":
+        return proportional_shares(total, sizes)
+    if total % len(sizes):
+        raise ConfigError(
+            f"validation_size={total} cannot be shared equally by {len(sizes)} classes, as validation_shares asks; "
+            f"nearest that can: {max(1, round(total / len(sizes))) * len(sizes)}"
+        )
+    return np.full(len(sizes), total // len(sizes))
 
 
 def ascending(parts: list[np.ndarray]) -> np.ndarray:

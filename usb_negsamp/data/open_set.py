@@ -17,7 +17,7 @@ from usb_negsamp.data.drawing import (
     ascending,
     check_targets,
     class_order,
-    proportional_shares,
+    held_out_shares,
     split_digest,
     whole_number,
 )
@@ -80,6 +80,7 @@ def open_set_split(
     protocol: str = "fixed_total",
     validation: int = 0,
     seed: int = 0,
+    validation_shares: str = "proportional",
 ) -> OpenSetSplit:
     """Split training images into labeled ones of seen classes, a pool of seen and unseen ones, and validation.
 
@@ -92,8 +93,9 @@ def open_set_split(
         mismatch: share in [0, 1], counted to six decimals. ``class_swap``: a multiple of 1/min(S, U), of S seen and U
             unseen classes. ``whole_pool``: None, or what the data set has.
         protocol: ``fixed_total``, ``fixed_seen``, ``class_swap`` or ``whole_pool``.
-        validation: images held out first, shared over all classes in proportion to their sizes.
+        validation: images held out first, of all classes.
         seed: non-negative; the only source of chance.
+        validation_shares: of all classes in the validation part, ``proportional`` to their sizes or ``equal``.
 
     Raises:
         ConfigError: an option is out of range, or a class has too few images for what is asked of it.
@@ -113,10 +115,12 @@ def open_set_split(
         "validation": whole_number("validation", validation, 0),
         "seed": whole_number("seed", seed, 0),
     }
+    if validation_shares != "proportional":
+        options["validation_shares"] = validation_shares
     if validation >= len(targets):
         raise ConfigError(f"validation={validation} leaves nothing of {len(targets)} images")
 
-    validation_sizes = proportional_shares(validation, sizes)
+    validation_sizes = held_out_shares(validation, sizes, validation_shares)
     labeled_sizes = np.zeros_like(sizes)
     labeled_sizes[seen] = labels_per_class
     pool_sizes = wanted.pool_sizes(sizes - validation_sizes)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from usb_negsamp.data.drawing import (
     ascending,
     check_targets,
     class_order,
-    proportional_shares,
+    held_out_shares,
     split_digest,
     whole_number,
 )
@@ -52,6 +53,7 @@ def labeled_split(
     validation_size: int,
     split_seed: int,
     folds: Sequence[np.ndarray] = (),
+    validation_shares: str = "proportional",
 ) -> Split:
     """Draw a class-balanced labeled part and a stratified validation part.
 
@@ -60,10 +62,11 @@ def labeled_split(
         num_labels: labeled images over all classes: a multiple of ``num_classes``, or exactly all that have a label
             and are not held out for validation.
         num_classes: number of classes K.
-        validation_size: images held out, shared over the classes in proportion to their sizes.
+        validation_size: images held out.
         split_seed: non-negative; the only source of chance.
         folds: labeled parts that the data set itself defines, as indices into ``targets``. Where their size is
             ``num_labels``, fold ``split_seed`` is the labeled part, and the validation part is drawn from the others.
+        validation_shares: of the classes in the validation part, ``proportional`` to their sizes or ``equal``.
 
     Raises:
         ConfigError: ``num_labels`` is neither such a multiple nor all; a class has too few images; a target is out of
@@ -71,18 +74,20 @@ def labeled_split(
     """
     targets = np.asarray(targets)
     check_targets(targets)
-    options = {
+    options: dict[str, Any] = {
         "num_labels": whole_number("num_labels", num_labels, 1),
         "num_classes": whole_number("num_classes", num_classes, 2),
         "validation_size": whole_number("validation_size", validation_size, 0),
         "split_seed": whole_number("split_seed", split_seed, 0),
     }
+    if validation_shares != "proportional":
+        options["validation_shares"] = validation_shares
     _check_range(targets, num_classes)
     sizes = np.bincount(targets[targets >= 0], minlength=num_classes)
     num_known = int(sizes.sum())
     if validation_size >= num_known:
         raise ConfigError(f"validation_size={validation_size} leaves nothing of {num_known} images with a label")
-    validation_sizes = proportional_shares(validation_size, sizes)
+    validation_sizes = held_out_shares(validation_size, sizes, validation_shares)
     fold = _fold(folds, num_labels, split_seed)
     if fold is not None:
         labeled_sizes = np.bincount(targets[fold], minlength=num_classes)

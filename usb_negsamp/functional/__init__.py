@@ -15,7 +15,7 @@ from usb_negsamp.functional.negatives import (
 )
 from usb_negsamp.functional.ns3l import ns3l_loss
 from usb_negsamp.functional.pseudo_negatives import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
-from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp
+from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp, truncated_sigmoid_ramp
 from usb_negsamp.functional.safe_parameters import (
     hard_mask,
     layer_ratios,
@@ -60,5 +60,6 @@ __all__ = [
     "squared_error",
     "stable_samples",
     "threshold_negatives",
+    "truncated_sigmoid_ramp",
     "uniform_negatives",
 ]

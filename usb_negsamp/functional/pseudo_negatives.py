@@ -121,8 +121,8 @@ class ErrorPerception:
 
     It keeps a (K, K) matrix: in row k the confidences with which labeled samples of class k were taken for another
     class i, summed over a step and averaged over the steps by an exponential moving average from 0. Only rows of
-    classes in the step are averaged, so a class that is rare in the batches is not forgotten. A network that makes no
-    more errors ends at equal probabilities.
+    classes in the step are averaged, so a class that is rare in the batches is not forgotten; a row that is not finite
+    is left out. A network that makes no more errors ends at equal probabilities.
 
     >>> perception = ErrorPerception(num_classes=3, momentum=0.0)
     >>> perception.update(torch.tensor([[0.3, 0.7, 0.0]]).log(), torch.tensor([0]))
@@ -176,7 +176,8 @@ class ErrorPerception:
             sums = sums.view(self.num_classes, width)
             if reduce is not None:
                 sums = reduce(sums)
-            present = sums[:, -1:] > 0
+            # A step that overflowed in half precision, which the loss scaler skips, says nothing either.
+            present = (sums[:, -1:] > 0) & sums.isfinite().all(dim=1, keepdim=True)
             mass = self.mass.to(sums.device)
             self.mass = torch.where(present, self.momentum * mass + (1.0 - self.momentum) * sums[:, :-1], mass)
 

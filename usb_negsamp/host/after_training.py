@@ -85,7 +85,10 @@ def state_of_run(path: str, which: str, network: nn.Module, key: str) -> dict[st
 
 @contextmanager
 def after_the_last_iteration(algorithm: Any) -> Iterator[None]:
-    """Inside the block steps count as past the end: ramps at their final value, nothing periodic falls due."""
+    """Inside the block steps count as past the end: ramps at their final value, nothing periodic falls due.
+
+    Whoever takes them counts them in ``steps_after_training``, so that no two draw the same.
+    """
     kept = {name: getattr(algorithm, name) for name in ("it", "num_eval_iter", "num_log_iter")}
     algorithm.it = algorithm.num_train_iter
     # The host's ``every_n_iters`` is never true for 0.
@@ -95,6 +98,18 @@ def after_the_last_iteration(algorithm: Any) -> Iterator[None]:
     finally:
         for name, value in kept.items():
             setattr(algorithm, name, value)
+        algorithm.steps_after_training = 0
+
+
+def pair_state(algorithm: Any) -> dict[str, Any]:
+    """What an algorithm with two networks has beside the first one; nothing for any other. No copy."""
+    return algorithm.pair_state() if hasattr(algorithm, "pair_state") else {}
+
+
+def load_pair_state(algorithm: Any, saved: dict[str, Any]) -> None:
+    """Go back to what :func:`pair_state` gave."""
+    if saved:
+        algorithm.load_pair_state(saved)
 
 
 def training_batches(algorithm: Any, first: int) -> Iterator[dict[str, Any]]:
@@ -165,6 +180,14 @@ def new_optimizer(algorithm: Any, lr: float) -> torch.optim.Optimizer:
         # The schedule made with it has set the rate of its first iteration, which under a warm-up is 0.
         group["lr"] = group.get("initial_lr", group["lr"])
     return optimizer  # type: ignore[no-any-return]
+
+
+def renew_optimizers(algorithm: Any, lr: float) -> torch.optim.Optimizer:
+    """Let ``algorithm``, and its second network if there is one, go on at the constant rate ``lr``; the first's."""
+    for network in (algorithm, getattr(algorithm, "peer", None)):
+        if network is not None:
+            network.optimizer, network.scheduler = new_optimizer(network, lr), None
+    return algorithm.optimizer  # type: ignore[no-any-return]
 
 
 @torch.no_grad()

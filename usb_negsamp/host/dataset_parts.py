@@ -91,6 +91,11 @@ def validation_size(args: Any, source: ImageSource) -> int:
     return (getattr(args, "validation_size", 0) or 0) if source.validation is None else 0
 
 
+def validation_shares(args: Any) -> str:
+    """The shares of the classes in the images held out."""
+    return getattr(args, "validation_shares", None) or "proportional"
+
+
 def _has_medium_view() -> bool:
     """Whether the host's data set makes medium views (git main's does)."""
     return "medium_transform" in inspect.signature(BasicDataset.__init__).parameters

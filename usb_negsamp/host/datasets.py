@@ -26,7 +26,7 @@ from usb_negsamp.data import (
     load_source,
 )
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.host.dataset_parts import DatasetParts, image_digest, split_seed, validation_size
+from usb_negsamp.host.dataset_parts import DatasetParts, image_digest, split_seed, validation_shares, validation_size
 from usb_negsamp.host.domain_adaptation import adapts, build_adaptation
 from usb_negsamp.host.extra_views import add_requested_views
 from usb_negsamp.host.open_set_data import build_open_set, check_even
@@ -82,6 +82,7 @@ def _build_closed(
         validation_size=validation_size(args, source),
         split_seed=split_seed(args),
         folds=source.folds,
+        validation_shares=validation_shares(args),
     )
     args.data_digest = image_digest(train, source.unlabeled, source.validation, source.test)
     args.split_digest = split.digest

@@ -30,7 +30,14 @@ from usb_negsamp.data import (
     load_source,
 )
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.host.dataset_parts import DatasetParts, image_digest, split_seed, unknown_targets, validation_size
+from usb_negsamp.host.dataset_parts import (
+    DatasetParts,
+    image_digest,
+    split_seed,
+    unknown_targets,
+    validation_shares,
+    validation_size,
+)
 
 KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
 
@@ -111,6 +118,7 @@ def _split(args: Any, labeled: ImageSource, num_labels: int | None, num_classes:
         num_classes=num_classes,
         validation_size=held_out,
         split_seed=split_seed(args),
+        validation_shares=validation_shares(args),
     )
 
 

@@ -26,6 +26,11 @@ def ramp_at(algorithm: Any, share: float, shape: Callable[[float], float] = sigm
     return shape(algorithm.it / iterations) if iterations > 0 else 1.0
 
 
+def step_number(algorithm: Any) -> int:
+    """What keys the draws of the present step: its iteration, and on after the last one, where ``it`` stands still."""
+    return int(algorithm.it) + int(algorithm.steps_after_training)
+
+
 def is_logged(algorithm: Any) -> bool:
     """Whether the figures of the present iteration are logged."""
     return any(n > 0 and (algorithm.it + 1) % n == 0 for n in (algorithm.num_log_iter, algorithm.num_eval_iter))

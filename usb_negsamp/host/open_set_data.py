@@ -42,6 +42,7 @@ from usb_negsamp.host.dataset_parts import (
     image_digest,
     split_seed,
     unknown_targets,
+    validation_shares,
     validation_size,
 )
 
@@ -157,6 +158,7 @@ def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: 
         protocol=protocol,
         validation=validation_size(args, source),
         seed=split_seed(args),
+        validation_shares=validation_shares(args),
     )
 
 

@@ -25,6 +25,7 @@ from semilearn.core.utils import misc
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.checkpoint_file import write_checkpoint
 from usb_negsamp.host.extra_views import ExtraViews
+from usb_negsamp.host.iteration import step_number
 from usb_negsamp.host.member import Member
 from usb_negsamp.host.randomness import keyed_randomness
 from usb_negsamp.host.renamed_view import RenamedView, renamed
@@ -66,6 +67,11 @@ class Peer(Member):
         self.first = first
         super().__init__(args, *rest, **kwargs)
         self._said = first._said
+
+    @property
+    def seed_of_draws(self) -> int:
+        """The second network's own."""
+        return int(self.first.peer_seed)
 
     def set_dataset(self) -> Any:
         """The first network's data sets."""
@@ -213,9 +219,9 @@ class PairWrapper(Member):
     @contextmanager
     def turn_of_peer(self, stage: int | None = None) -> Iterator[Any]:
         """Inside the block the peer is where the first network is, and draws are keyed by (seed, iteration)."""
-        it = getattr(self, "it", 0)
-        self.peer.it, self.peer.epoch = it, getattr(self, "epoch", 0)
-        with keyed_randomness(mix(self.peer_seed, it if stage is None else stage)):
+        self.peer.it, self.peer.epoch = getattr(self, "it", 0), getattr(self, "epoch", 0)
+        self.peer.steps_after_training = self.steps_after_training
+        with keyed_randomness(mix(self.peer_seed, step_number(self.peer) if stage is None else stage)):
             yield self.peer
 
     def place_peer(self) -> None:
@@ -240,16 +246,22 @@ class PairWrapper(Member):
         return both
 
     def get_save_dict(self) -> dict[str, Any]:
-        """The base's entries for the first network, and all of the peer's as ``peer``."""
-        save_dict: dict[str, Any] = super().get_save_dict()  # type: ignore[misc]
-        with self.turn_of_peer() as peer:
-            save_dict["peer"] = peer.get_save_dict()
-        return save_dict
+        """The base's entries for the first network, and those of :meth:`pair_state` beside them."""
+        return {**super().get_save_dict(), **self.pair_state()}  # type: ignore[misc]
 
     def load_model(self, load_path: str) -> dict[str, Any]:
         """Load both networks."""
         checkpoint: dict[str, Any] = super().load_model(load_path)  # type: ignore[misc]
+        self.load_pair_state(checkpoint)
+        return checkpoint
+
+    def pair_state(self) -> dict[str, Any]:
+        """What a pair has beside its first network: all of the peer's as ``peer``."""
+        with self.turn_of_peer() as peer:
+            return {"peer": peer.get_save_dict()}
+
+    def load_pair_state(self, saved: dict[str, Any]) -> None:
+        """Go back to what :meth:`pair_state` gave."""
         self.place_peer()
         with self.turn_of_peer() as peer:
-            peer.load(checkpoint["peer"])
-        return checkpoint
+            peer.load(saved["peer"])

@@ -29,10 +29,12 @@ class CPUSyncBatchNorm(_BatchNorm):
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
         count = input.numel() / input.shape[1]
-        sums = torch.cat([input.sum(axes), input.square().sum(axes), input.new_tensor([count])])
-        total, total_square, total_count = all_reduce(sums).split([input.shape[1], input.shape[1], 1])
+        sums = torch.cat([input.sum(axes), input.new_tensor([count])])
+        total, total_count = all_reduce(sums).split([input.shape[1], 1])
         mean = total / total_count
-        variance = total_square / total_count - mean.square()
+        centered = input - mean.view(shape)
+        # Of the centered values: the difference of two large squares would lose a small variance.
+        variance = all_reduce(centered.square().sum(axes)) / total_count
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
                 tracked = self.num_batches_tracked
@@ -41,7 +43,7 @@ class CPUSyncBatchNorm(_BatchNorm):
                 factor = 1.0 / tracked.item() if self.momentum is None else self.momentum
                 self.running_mean.lerp_(mean.detach(), factor)
                 self.running_var.lerp_(variance.detach() * total_count / (total_count - 1), factor)
-        output = (input - mean.view(shape)) * torch.rsqrt(variance.view(shape) + self.eps)
+        output = centered * torch.rsqrt(variance.view(shape) + self.eps)
         if self.weight is not None:
             output = output * self.weight.view(shape) + self.bias.view(shape)
         return output

@@ -82,11 +82,16 @@ class Tape:
     The offset of a view in a joined input is found once by content, and kept while the shapes and the rank of the pass
     stay the same.
 
+    Args:
+        is_teacher: whether a pass that is made now is one with averaged weights, a teacher's. Those are left out: what
+            is asked for here is what the network makes of a view itself.
+
     Attributes:
         read_heads: makes the logits of several heads those of one, given the view and the heads.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_teacher: Callable[[], bool] = lambda: False) -> None:
+        self._is_teacher = is_teacher
         self.read_heads: Callable[[View, Heads], Tensor] | None = None
         self.passes: list[Pass] = []
         self._recording = False
@@ -114,7 +119,7 @@ class Tape:
         self._recording = False
 
     def _record(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        if not self._recording or not inputs or not isinstance(output, dict):
+        if not self._recording or not inputs or not isinstance(output, dict) or self._is_teacher():
             return
         logits: Any = output.get("logits")
         heads = logits if isinstance(logits, (list, tuple)) else (logits,)

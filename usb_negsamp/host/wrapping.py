@@ -9,9 +9,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
+import torch
 from semilearn.core import AlgorithmBase
 from semilearn.core.hooks import Hook
 from torch import Tensor
@@ -48,9 +49,11 @@ class Wrapper:
 
     args: Any
     batch: dict[str, View]
+    steps_after_training: int = 0
+    """How many steps a stage after the training has taken, in which ``it`` stands still."""
 
     def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
-        self.tape = Tape()
+        self.tape = Tape(self._has_averaged_weights)
         self.tape.read_heads = functools.partial(evaluated_logits, self)
         self.batch = {}
         self._said: set[str] = set()
@@ -61,6 +64,16 @@ class Wrapper:
     def views_needed(cls, args: Any) -> tuple[str, ...]:
         """Batch keys of unlabeled views that this wrapper reads."""
         return ()
+
+    def _has_averaged_weights(self) -> bool:
+        """Whether ``model`` carries the moving averages just now, as it does in a teacher's pass."""
+        ema = getattr(self, "ema", None)
+        return ema is not None and bool(ema.backup)
+
+    @property
+    def seed_of_draws(self) -> int:
+        """What, with the step's number, decides the draws of a hook."""
+        return int(self.args.seed)
 
     @property
     def algorithm(self) -> str:
@@ -86,17 +99,22 @@ class Wrapper:
         return step_input
 
     def logits_of(self, view: str, *, with_grad: bool = True) -> Tensor:
-        """Logits (N, K) of the batch's ``view`` from the host's own passes, or from one more where none carried it."""
+        """Logits (N, K) of the batch's ``view`` by the network's own weights.
+
+        From the host's passes, or from one more where none carried it. Without ``with_grad`` they may carry none.
+        """
         rows = self.tape.rows(self.batch[view], view, with_grad=with_grad)
         if rows is not None:
             return rows
         if view not in self._said:
             self._said.add(view)
+            gradient = " with a gradient" if with_grad else ""
             self.print_fn(  # type: ignore[attr-defined]
-                f"{type(self).__name__}: no pass of {self.base_name} carries {view} with a gradient; "
+                f"{type(self).__name__}: no pass of {self.base_name} carries {view}{gradient}; "
                 "one more forward pass a step is taken for it"
             )
-        return self.logits_of_extra_pass(view)
+        with nullcontext() if with_grad else torch.no_grad():
+            return self.logits_of_extra_pass(view)
 
     def logits_of_extra_pass(self, view: str) -> Tensor:
         """Logits (N, K) of ``view`` from a forward pass of its own; batch-norm running statistics are left alone."""

@@ -52,6 +52,13 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "images",
     ),
     Key(
+        "validation_shares",
+        str,
+        "proportional",
+        "shares of the classes in the images that validation_size holds out, by their size or the same for all",
+        choices=("proportional", "equal"),
+    ),
+    Key(
         "seen_classes",
         class_list,
         None,

@@ -122,14 +122,14 @@ def apply() -> None:
         settings = settings_of(self)
         xi = settings.xi if xi is None else xi
         num_iters = settings.num_iters if num_iters is None else num_iters
-        perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
+        target, perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
         if settings.entropy_on == "perturbed":
             self.vat_perturbed = perturbed
         if settings.pseudo_label_weight > 0:
             self.hooks_dict["VATPseudoLabelHook"].logits = ul_y
         if settings.direction == "adversarial_to_clean":
-            return self.kl_div_with_logit(perturbed, ul_y.detach())
-        return self.kl_div_with_logit(ul_y.detach(), perturbed)
+            return self.kl_div_with_logit(perturbed, target)
+        return self.kl_div_with_logit(target, perturbed)
 
     @functools.wraps(entropy_of_host)
     def entropy_loss(self: Any, ul_y: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
-"""The virtual adversarial direction, found in float32 and on the device (B11).
+"""The virtual adversarial direction, found in float32, on the device and under one dropout (B11).
 
 What is wrong: ``algorithms/vat/vat.py`` ``vat_loss`` probes with a step of 1e-6 of a unit vector, under autocast, goes
 through NumPy on the CPU for each normalization, and calls ``backward()`` into every parameter and then
-``zero_grad()``. How it shows: under float16 the two passes coincide, the gradient is exactly zero for three images in
-four and VAT is off without a word; two copies across the bus a step; any gradient present is erased. How it is
-mended: the probe runs in float32 with autocast off and a step of ``XI``, differentiates with respect to the
-perturbation alone, and stays on the device. The loss itself, KL(clean || perturbed), is the host's. When it may go:
-when the host probes in float32.
+``zero_grad()``; each pass drops other units. How it shows: under float16 the two passes coincide, the gradient is
+exactly zero for three images in four and VAT is off without a word; two copies across the bus a step; any gradient
+present is erased; with dropout the direction follows the noise and is hardly adversarial. How it is mended: the probe
+runs in float32 with autocast off and a step of ``XI``, differentiates with respect to the perturbation alone, and
+stays on the device; the passes of a step drop the same units, for which a network that draws random numbers makes the
+clean pass once more. The loss itself, KL(clean || perturbed), is the host's. When it may go: when the host does so.
 """
 
 from __future__ import annotations
@@ -43,8 +44,21 @@ def vat_loss(
     vat_embed: bool = False,
 ) -> Tensor:
     """KL(clean || perturbed) at the perturbation of norm ``eps`` that ``num_iters`` power iterations find."""
-    perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
-    return self.kl_div_with_logit(ul_y.detach(), perturbed)
+    target, perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
+    return self.kl_div_with_logit(target, perturbed)
+
+
+def noise_of(device: torch.device) -> Tensor:
+    """State of the generator that dropout and noise on ``device`` are drawn from."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_noise(state: Tensor, device: torch.device) -> None:
+    """Let the next pass on ``device`` draw as from ``state``."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
 
 
 def adversarial_logits(
@@ -57,8 +71,11 @@ def adversarial_logits(
     num_iters: int,
     ul_x_embed: Tensor | None = None,
     vat_embed: bool = False,
-) -> Tensor:
-    """Logits (N, K), with a gradient, at the perturbation that moves those of ``ul_y`` (N, K) furthest.
+) -> tuple[Tensor, Tensor]:
+    """Clean logits (N, K), and those at the perturbation that moves them furthest, with a gradient.
+
+    The clean ones are ``ul_y`` without its gradient. Of a network that draws random numbers in a pass (dropout, noise)
+    they are made anew, from the draws of the other passes.
 
     Args:
         algorithm: the host's VAT, whose divergence is maximized.
@@ -72,8 +89,10 @@ def adversarial_logits(
         vat_embed: whether the embedding is perturbed.
     """
     clean = ul_x_embed if vat_embed and ul_x_embed is not None else ul_x
+    device = clean.device
 
     def logits_at(network: Any, perturbation: Tensor, base: Tensor) -> Tensor:
+        set_noise(noise, device)
         if vat_embed:
             tokens = {"attention_mask": ul_x["attention_mask"], "inputs_embeds": base + perturbation}
             return network(tokens, return_embed=True)["logits"]
@@ -81,15 +100,26 @@ def adversarial_logits(
 
     # The probe's gradient is not a parameter's: the reducer of DDP must not see it.
     probe_model = model.module if isinstance(model, DistributedDataParallel) else model
-    target = ul_y.detach().float()
+    probe_base = clean.detach().float()
     direction = l2_normalized(torch.randn_like(clean, dtype=torch.float32))
-    with torch.autocast(device_type=clean.device.type, enabled=False):
+    noise = noise_of(device)
+
+    def target_after_a_pass() -> Tensor:
+        if torch.equal(noise_of(device), noise):
+            return ul_y.detach()
+        with torch.no_grad(), torch.autocast(device_type=device.type, enabled=False):
+            return logits_at(probe_model, torch.zeros_like(probe_base), probe_base)
+
+    target: Tensor | None = None
+    with torch.autocast(device_type=device.type, enabled=False):
         for _ in range(num_iters):
             step = (xi * direction).requires_grad_()
-            divergence = algorithm.kl_div_with_logit(target, logits_at(probe_model, step, clean.detach().float()))
+            probed = logits_at(probe_model, step, probe_base)
+            target = target_after_a_pass() if target is None else target
+            divergence = algorithm.kl_div_with_logit(target.float(), probed)
             direction = l2_normalized(torch.autograd.grad(divergence, step)[0])
-    perturbation = (eps * direction).detach()
-    return logits_at(model, perturbation, clean)
+    perturbed = logits_at(model, (eps * direction).detach(), clean)
+    return target_after_a_pass() if target is None else target, perturbed
 
 
 def apply() -> None:
