@@ -42,6 +42,11 @@ def name_list(value: Any) -> list[str]:
     return _not_empty([part.strip() for part in parts], value)
 
 
+# What an error says was expected.
+class_list.__name__ = "a number of classes, or classes between commas, e.g. 0,1,2 or cat,dog"
+name_list.__name__ = "names between commas"
+
+
 def _split(text: str) -> list[str]:
     parts = (part.strip().strip("'\"") for part in text.strip().removeprefix("[").removesuffix("]").split(","))
     return [part for part in parts if part]

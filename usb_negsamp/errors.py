@@ -10,6 +10,10 @@ class ConfigError(ValueError):
     """A request that cannot be carried out as written. Raised before any training; its text is one line."""
 
 
+class TrainingDiverged(ConfigError):
+    """The network has no finite outputs any more."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the option nearest to ``name``, or an empty string.
 

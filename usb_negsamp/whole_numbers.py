@@ -23,3 +23,7 @@ def whole_numbers(value: Any) -> list[int]:
         return [int(float(part)) for part in parts]
     except (TypeError, ValueError):
         raise ValueError(f"expected whole numbers, got {value!r}") from None
+
+
+# What an error says was expected.
+whole_numbers.__name__ = "whole numbers between commas, e.g. 100,200"

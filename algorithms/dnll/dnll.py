@@ -107,6 +107,11 @@ class DNLLWrapper(EvaluatedPair):
                 perception.load_state_dict(state)
 
     @staticmethod
+    def check_arguments(args: Any) -> None:
+        """Refuse values of the keys of :meth:`own_arguments` that cannot be, before anything is built."""
+        checked_settings(args)
+
+    @staticmethod
     def own_arguments() -> list[Any]:
         """The keys that DNLL adds to those of its base algorithm."""
         # What stands before ": " is the paper's symbol.

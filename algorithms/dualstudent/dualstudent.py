@@ -36,6 +36,11 @@ class DualStudentWrapper(StudentPair):
         super().set_hooks()
 
     @staticmethod
+    def check_arguments(args: Any) -> None:
+        """Refuse values of the keys of :meth:`own_arguments` that cannot be, before anything is built."""
+        check_settings(args)
+
+    @staticmethod
     def own_arguments() -> list[Any]:
         """The keys that the pair adds to those of a student."""
         return [

@@ -82,6 +82,11 @@ class SPLWrapper(Wrapper):
         return (*super().views_needed(args), *own)
 
     @staticmethod
+    def check_arguments(args: Any) -> None:
+        """Refuse values of the keys of :meth:`own_arguments` that cannot be, before anything is built."""
+        checked_settings(args)
+
+    @staticmethod
     def own_arguments() -> list[Any]:
         """The keys that SPL adds to those of its base algorithm."""
         return arguments()

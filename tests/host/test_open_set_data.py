@@ -254,7 +254,7 @@ def test_own_pictures_are_split_and_set_against_other_data(tmp_path: Path, own_p
             {"seen_classes": ["2", "12"], "num_classes": 2},
             "unknown seen class 12; the classes are 0..9, the nearest is 9",
         ),
-        ({"seen_classes": [3], "num_classes": 2}, "seen_classes must hold at least 2 classes, got 1"),
+        ({"seen_classes": [3], "num_classes": 2}, "seen_classes must hold at least 2 classes, as in 0,1,2"),
         ({"seen_classes": 11, "num_classes": 11}, "seen_classes must be at most 10"),
         ({"num_classes": 10}, "num_classes must be 6, the number of seen_classes, got 10"),
         ({"num_labels": 25}, "num_labels must be divisible by the number of seen classes, .* nearest: 24"),

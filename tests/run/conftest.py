@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,27 @@ def write_config(work_dir: Path) -> Callable[..., str]:
         return "run.yaml"
 
     return write
+
+
+@pytest.fixture
+def occupied() -> Iterator[Callable[[Path], None]]:
+    """Let another process hold the lock of a folder until the test ends."""
+    others: list[subprocess.Popen[str]] = []
+
+    def occupy(folder: Path) -> None:
+        held = (
+            "import sys, pathlib; from usb_negsamp.run.lock import alone\n"
+            "with alone(pathlib.Path(sys.argv[1]), 'run'): print('held', flush=True); sys.stdin.read()"
+        )
+        command = [sys.executable, "-c", held, str(folder)]
+        other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        others.append(other)
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+
+    yield occupy
+    for other in others:
+        other.communicate()
 
 
 class Algorithm:

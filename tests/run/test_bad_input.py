@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,11 @@ import pytest
 import torch
 from one_line import assert_one_line
 
+from usb_negsamp import ConfigError
+from usb_negsamp.data import seen_class_indices
 from usb_negsamp.run.cli import main
+from usb_negsamp.run.processes import from_environment
+from usb_negsamp.run.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
 
@@ -47,7 +52,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"lr": float("nan")}, "run.yaml: lr must be a number, got nan"),
     ({"momentum": 1.0}, "momentum must be at least 0 and less than 1, got 1.0"),
     ({"weight_decay": -0.1}, "weight_decay must be 0 or more, got -0.1"),
-    ({"ema_m": 1.5}, "ema_m must be from 0 to 1, got 1.5"),
+    ({"ema_m": 1.5}, "ema_m must be at least 0 and less than 1, got 1.5"),
     ({"layer_decay": 2}, "layer_decay must be more than 0 and at most 1, got 2.0"),
     ({"img_size": 0}, "img_size must be more than 0, got 0"),
     ({"crop_ratio": 1.2}, "crop_ratio must be more than 0 and at most 1, got 1.2"),
@@ -63,6 +68,27 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"learning_rate": 0.1}, "run.yaml: unknown key 'learning_rate'"),
     ({"num_label": 40}, "run.yaml: unknown key 'num_label'; did you mean 'num_labels'?"),
     ({"save_name": ".."}, "save_name must be the name of a folder, got '..'"),
+    ({"save_name": "."}, "save_name must be the name of a folder, got '.'"),
+    ({"save_name": "one/.."}, "save_name must be the name of a folder, got 'one/..'"),
+    ({"save_name": "x" * 300}, "File name too long: runs/xxx"),
+    ({"train_sampler": "WeightedRandomSampler"}, "unknown train_sampler 'WeightedRandomSampler'; did you mean 'Random"),
+    ({"ent_loss_ratio": -5}, "ent_loss_ratio must be 0 or more, got -5.0"),
+    ({"algorithm": "freematch", "ema_p": 2}, "ema_p must be from 0 to 1, got 2.0"),
+    ({"algorithm": "softmatch", "n_sigma": 0}, "n_sigma must be more than 0, got 0"),
+    ({"algorithm": "mixmatch", "mixup_alpha": -1}, "mixup_alpha must be 0 or more, got -1.0"),
+    ({"lr_decay_iters": [10]}, "lr_decay_iters is read only with lr_schedule step, got lr_schedule cosine"),
+    (
+        {"seen_classes": ""},
+        "seen_classes must be a number of classes, or classes between commas, e.g. 0,1,2 or cat,dog",
+    ),
+    ({"ns3l_ramp": 2}, "ns3l_ramp: expected a share of the training in 0..1, but got 2"),
+    (
+        {"algorithm": "vat_dnll", "dnll_num_negatives": 10},
+        "dnll_num_negatives: expected a number in 1..num_classes - 1",
+    ),
+    ({"num_labels": 1440, "include_lb_to_ulb": False, "validation_size": 2}, "leave no unlabeled images of 1442"),
+    ({"img_size": 8}, "small_cnn takes images from 16x16, got 8x8"),
+    ({"net": "vit_tiny_patch2_32", "img_size": 16}, "net vit_tiny_patch2_32 does not take images of 3 x 16 x 16: "),
 ]
 
 WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
@@ -70,6 +96,8 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
     (["trian"], "unknown command 'trian'; did you mean 'train'?"),
     (["train", "--c", "absent.yaml"], "configuration file absent.yaml does not exist; . has: run.yaml"),
     (["train", "--c"], "--c needs a file"),
+    (["train", "--c", "runn.yaml"], "configuration file runn.yaml does not exist; did you mean 'run'?"),
+    (["train", "--c", "y" * 300], "cannot read "),
     (["train", "--c", "."], "expected a YAML file, but . is a directory"),
     (["train", "run.yaml"], "unexpected 'run.yaml' on the command line; expected --key value"),
     (["train", "--c", "run.yaml", "--num-label", "4"], "command line: unknown key 'num_label'; did you mean"),
@@ -83,6 +111,14 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
     (["train", "--c", "run.yaml", "--load_path", "run.yaml"], "--load_path is read only together with --resume"),
     (["train", "--c", "run.yaml", "--resume", "--overwrite"], "give one of them"),
     (["train", "--c", "run.yaml", "--save_dir", "run.yaml"], "run.yaml is a file"),
+    (
+        ["sweep", "--c", "run.yaml", "--algorithm", "dnll", "--grid", "dnll_num_negatives=1,10"],
+        "--grid dnll_num_negatives=10",
+    ),
+    (["eval", "runs/one", "--c", "run.yaml"], "eval takes the run's own configuration: --c cannot be given"),
+    (["eval", "runs/one", "--json", "maybe"], "command line: json must be true or false, got 'maybe'"),
+    (["reproduce", "ns3l/table1", "--c", "run.yaml"], "--c cannot be given"),
+    (["reproduce", "ns3l/table1", "--only", "--dry_run"], "--only needs a value"),
     (["list", "animals"], "unknown kind of names 'animals'; expected one of: algorithms"),
     (["list", "keys", "--algorithm", "fixmach"], "unknown algorithm 'fixmach'; did you mean 'fixmatch'?"),
     (["doctor", "now"], "doctor takes no arguments, got 'now'"),
@@ -94,6 +130,15 @@ WRONG_FILES: list[tuple[str, str]] = [
     ("lr: [0.1\n", "run.yaml is no valid YAML"),
     ("lr: 0.1\nlr: 0.2\n", "the key 'lr' is given twice (line 2, column 1)"),
     ("1: 2\n", "run.yaml: the key 1 is no name"),
+    ("", "run.yaml is empty: expected keys and values, e.g. algorithm: vat_ns3l"),
+    ("# nothing yet\n", "run.yaml is empty"),
+    ("{a: b}: 3\n", "run.yaml is no valid YAML: a key is no name"),
+    ("lr: {{ lr }}\n", "run.yaml is no valid YAML: a key is no name"),
+    ("num_labels: !!int abc\n", "run.yaml is no valid YAML: "),
+    ("lr: " + "[" * 3000 + "]" * 3000, "run.yaml is no valid YAML: "),
+    ("seed: " + "9" * 400, "run.yaml: seed must be a whole number, got "),
+    ("num_train_iter: 1:40\n", "run.yaml: num_train_iter must be a whole number, got '1:40'"),
+    ("batch_size: 2020-13-45\n", "run.yaml: batch_size must be a whole number, got '2020-13-45'"),
     ("lr: !!python/object:os.system x\n", "run.yaml is no valid YAML"),
     ("\x00\x01", "run.yaml is no valid YAML"),
 ]
@@ -150,6 +195,7 @@ def test_only_the_first_process_prints_the_line(
 ) -> None:
     path = write_config(lr=0)
     monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["train", "--c", path]) == 2
     assert capsys.readouterr().err == ""
 
@@ -189,3 +235,48 @@ def test_a_checkpoint_that_is_none_is_one_line(
     (work_dir / "broken.pth").write_bytes(b"no checkpoint")
     argv = ["train", "--c", write_config(), "--resume", "--load_path", "broken.pth"]
     assert_one_line(argv, "broken.pth", work_dir, capsys)
+
+
+def test_whole_numbers_are_read_as_people_write_them(work_dir: Path) -> None:
+    (work_dir / "run.yaml").write_text(
+        "a: 010\nb: 0x10\nc: 0o10\nd: -3\ne: 1e-3\nf: .5\ng: 1_000\nh: .inf\ni: 2026-01-02\n"
+    )
+    assert read_yaml("run.yaml") == {
+        "a": 10, "b": 16, "c": 8, "d": -3, "e": 0.001, "f": 0.5, "g": "1_000", "h": math.inf, "i": "2026-01-02",
+    }  # fmt: skip
+
+
+def test_folders_named_by_numbers_are_not_mistaken_for_indices() -> None:
+    assert seen_class_indices([0, 1], ["0", "1", "2"]) == (0, 1)
+    assert seen_class_indices(["10", "2"], ["1", "10", "2"]) == (1, 2)
+    with pytest.raises(ConfigError, match="seen_classes: 1 is the name of class 0, not of class 1; give"):
+        seen_class_indices([1, 2], ["1", "10", "2"])
+
+
+@pytest.mark.parametrize(
+    ("environment", "fragment"),
+    [
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK must be from 0 to WORLD_SIZE - 1"),
+        ({"WORLD_SIZE": "two"}, "RANK, LOCAL_RANK and WORLD_SIZE must be whole numbers"),
+    ],
+)
+def test_processes_that_cannot_be_are_refused(environment: dict[str, str], fragment: str) -> None:
+    with pytest.raises(ConfigError, match=fragment):
+        from_environment(environment)
+
+
+def test_a_rank_without_other_processes_is_of_no_account(
+    write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "3")
+    assert_one_line(["train", "--c", write_config(lr=0)], "lr must be more than 0, got 0.0", work_dir, capsys)
+
+
+def test_several_processes_without_a_meeting_point_are_one_line(
+    write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    assert_one_line(["train", "--c", write_config()], "MASTER_ADDR is not set: start it by torchrun", work_dir, capsys)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run import slurm, sweep, workers
+from usb_negsamp.run import slurm, workers
 from usb_negsamp.run.cli import main
 from usb_negsamp.run.grid import Plan, Run, make_plan, parse
 from usb_negsamp.run.results import COLUMNS, append_row
@@ -371,11 +371,14 @@ def test_the_cores_and_the_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_two_sweeps_cannot_work_in_one_folder(
-    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+    write_config: WriteConfig,
+    launcher: FakeLauncher,
+    occupied: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("runs/run_sweep").mkdir(parents=True)
-    with sweep._alone(Path("runs/run_sweep")):
-        assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=1"]) == 2
+    occupied(Path("runs/run_sweep"))
+    assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=1"]) == 2
     assert "another sweep is at work in runs/run_sweep" in capsys.readouterr().err
     assert launcher.started == []
 

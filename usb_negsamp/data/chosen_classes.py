@@ -22,7 +22,10 @@ def number_of_classes(seen_classes: int | Sequence[int | str]) -> int:
     """
     number = seen_classes if isinstance(seen_classes, int) else len(seen_classes)
     if number < 2:
-        raise ConfigError(f"seen_classes must hold at least 2 classes, got {number}")
+        raise ConfigError(
+            "seen_classes must hold at least 2 classes, as in 0,1,2 or cat,dog, or be a number of at least 2, "
+            f"got {seen_classes}"
+        )
     return number
 
 

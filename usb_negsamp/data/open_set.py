@@ -173,6 +173,12 @@ def seen_class_indices(seen_classes: Sequence[int | str], classes: Sequence[str]
 
 def _class_index(entry: int | str, classes: Sequence[str]) -> int:
     if not isinstance(entry, str):
+        if str(entry) in classes and list(classes).index(str(entry)) != entry:
+            # Folders that are named by numbers: text order puts 10 before 2, and the index of 2 is not 2.
+            raise ConfigError(
+                f"seen_classes: {entry} is the name of class {list(classes).index(str(entry))}, not of class {entry}; "
+                f"give classes with such names in a YAML file, in quotes, or name the folders otherwise"
+            )
         return _known(entry, len(classes))
     if entry in classes:
         return list(classes).index(entry)

@@ -59,10 +59,11 @@ def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> di
 
 
 def sampler_names() -> list[str]:
-    """Names that ``train_sampler`` may have."""
+    """Names that ``train_sampler`` may have: those of samplers that need no more than the host's loader gives them."""
     from semilearn.datasets.samplers import name2sampler
 
-    return sorted(name2sampler)
+    first = {name: next(iter(inspect.signature(sampler).parameters)) for name, sampler in name2sampler.items()}
+    return sorted(name for name, parameter in first.items() if parameter == "dataset")
 
 
 def optimizer_names() -> list[str]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from semilearn import algorithms, imb_algorithms
 from semilearn.core.utils import build, misc
+from torch import Tensor
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.randomness import keyed_randomness
 
 
 def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Any:
@@ -20,3 +25,29 @@ def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Any:
     algorithm.model = misc.send_model_cuda(args, algorithm.model, clip_batch=False)
     algorithm.ema_model = misc.send_model_cuda(args, algorithm.ema_model, clip_batch=False)
     return algorithm
+
+
+@torch.no_grad()
+def check_network(algorithm: Any) -> None:
+    """Show the network one image of the run's, before anything is written; it and all generators are as before.
+
+    Raises:
+        ConfigError: the network does not take such an image.
+    """
+    image = algorithm.dataset_dict["eval"][0]["x_lb"]
+    if not isinstance(image, Tensor):
+        return
+    was_training = algorithm.model.training
+    algorithm.model.eval()
+    try:
+        with keyed_randomness(0):
+            algorithm.model(image[None].to(next(algorithm.model.parameters()).device))
+    except ConfigError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"net {algorithm.args.net} does not take images of {' x '.join(map(str, image.shape))}: {reason}"
+        ) from error
+    finally:
+        algorithm.model.train(was_training)

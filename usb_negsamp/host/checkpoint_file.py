@@ -54,9 +54,10 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
-        # What a file that is no checkpoint raises depends on its first bytes; some errors have no words.
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(f"expected a checkpoint at {os.fspath(path)}, but it cannot be read: {reason}") from error
+        # What such a file raises depends on its first bytes, and says nothing that helps.
+        raise ConfigError(
+            f"expected a checkpoint at {os.fspath(path)}, but it is none, or it is damaged ({type(error).__name__})"
+        ) from error
     if not isinstance(checkpoint, dict) or "model" not in checkpoint:
         raise ConfigError(f"expected a checkpoint of a training run at {os.fspath(path)}, but it has no entry 'model'")
     return checkpoint

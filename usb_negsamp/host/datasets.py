@@ -100,6 +100,12 @@ def _build_closed(
     if algorithm == "fullysupervised":
         labeled = np.concatenate([split.labeled, split.unlabeled])
 
+    if not len(unlabeled_images):
+        raise ConfigError(
+            f"num_labels={num_labels} and validation_size={len(split.validation)} leave no unlabeled images of "
+            f"{len(train)} in dataset {source.name!r}; give fewer, or include_lb_to_ulb true"
+        )
+
     validation = source.validation
     if validation is None and len(split.validation):
         validation = ImageArrays(train.images[split.validation], train.targets[split.validation])

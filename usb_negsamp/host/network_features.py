@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from usb_negsamp.host.checkpoint_file import read_checkpoint, unwrapped_state
+from usb_negsamp.host.checkpoint_file import read_checkpoint
 from usb_negsamp.host.datasets import plain_images
-from usb_negsamp.host.repairs.evaluation import averaged_weights, outputs_of
+from usb_negsamp.host.repairs.evaluation import averaged_weights, load_averaged, outputs_of
 
 NAMES = ("first network", "second network")
 
@@ -60,7 +60,7 @@ def features_of_run(
     batches = _batches(plain_images(dataset, dataset.transform, chosen), algorithm.args.eval_batch_size)
     found = []
     for name, (network, state) in zip(NAMES, networks, strict=False):
-        network.model.load_state_dict(unwrapped_state(state["ema_model"], network.model))
+        load_averaged(network.model, state, checkpoint)
         network.ema = None
         with averaged_weights(network):
             outputs = [output for output, _ in outputs_of(network, batches)]

@@ -62,7 +62,11 @@ RANGES: dict[str, tuple[_Test, str]] = {
     "momentum": _RATE,
     "weight_decay": _NOT_NEGATIVE,
     "layer_decay": _SHARE_ABOVE_0,
-    "ema_m": _SHARE,
+    "ema_m": _RATE,
+    "ema_p": _SHARE,
+    "ent_loss_ratio": _NOT_NEGATIVE,
+    "n_sigma": _POSITIVE,
+    "mixup_alpha": _NOT_NEGATIVE,
     "clip_grad": _NOT_NEGATIVE,
     "ulb_loss_ratio": _NOT_NEGATIVE,
     "img_size": _POSITIVE,
@@ -112,8 +116,9 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
     _check_classes(args)
     check_data(args, given)
     _check_iterations(args)
-    _check_schedule(args)
+    _check_schedule(args, given)
     _check_threshold(args, given)
+    _check_wrappers(args)
     if args.batch_size % process.world_size:
         raise ConfigError(
             f"batch_size must be divisible by the number of processes, got {args.batch_size} and {process.world_size}"
@@ -162,7 +167,9 @@ def _check_iterations(args: Namespace) -> None:
         )
 
 
-def _check_schedule(args: Namespace) -> None:
+def _check_schedule(args: Namespace, given: Collection[str]) -> None:
+    if args.lr_schedule != "step" and args.lr_decay_iters is not None and "lr_decay_iters" in given:
+        raise ConfigError(f"lr_decay_iters is read only with lr_schedule step, got lr_schedule {args.lr_schedule}")
     if args.lr_schedule == "step" and args.lr_decay_iters is None:
         raise ConfigError("lr_decay_iters must be given for lr_schedule step, e.g. [130000], got none")
 
@@ -176,6 +183,15 @@ def _check_threshold(args: Namespace, given: Collection[str]) -> None:
             f"ns3l_threshold must be more than 0 and less than 1/num_classes = {1 / args.num_classes:.6g}, "
             f"got {threshold}"
         )
+
+
+def _check_wrappers(args: Namespace) -> None:
+    """Let each wrapper look at its own keys."""
+    from usb_negsamp.host import ALGORITHMS
+
+    for part in ALGORITHMS[args.algorithm].__mro__:
+        if "check_arguments" in vars(part):
+            part.check_arguments(args)
 
 
 def _check_device(args: Namespace, process: Process) -> None:

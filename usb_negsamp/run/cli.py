@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -43,6 +44,10 @@ cannot be carried out (one line says why), 128 + signal when interrupted.
 """
 
 
+OF_THE_USERS_FILES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT)
+"""What a path or a disk of the user's can be the reason of, wherever it is met."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (the program's own if None) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -63,17 +68,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         _complain(f"usb-negsamp: error: {' '.join(str(error).split())}")
         return 2
-    except KeyboardInterrupt:
-        return 130
     except BrokenPipeError:
         # Whoever read our output has left (`| head`); Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in OF_THE_USERS_FILES:
+            raise
+        _complain(f"usb-negsamp: error: {error.strerror}: {error.filename}")
+        return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _complain(line: str) -> None:
     """Print the line once. torchrun ends all processes when the first one leaves, so the others let it speak first."""
-    if os.environ.get("RANK", "0") == "0":
+    alone = os.environ.get("WORLD_SIZE", "1") in ("", "0", "1")
+    if alone or os.environ.get("RANK", "0") == "0":
         print(line, file=sys.stderr, flush=True)
     else:
         time.sleep(1.0)

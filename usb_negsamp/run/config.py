@@ -57,6 +57,8 @@ def read_sources(argv: Sequence[str]) -> Sources:
     """Read the command line and the file it names. Loads nothing heavy, so that a wrong path fails at once."""
     request = command_line.parse(argv)
     values = read_yaml(request.config_file) if request.config_file else {}
+    if request.config_file and not values:
+        raise ConfigError(f"{request.config_file} is empty: expected keys and values, e.g. algorithm: vat_ns3l")
     return Sources(request.config_file, {key.replace("-", "_"): value for key, value in values.items()}, request.given)
 
 

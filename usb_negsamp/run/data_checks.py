@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Collection
 from typing import Any
@@ -60,7 +61,10 @@ def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
     _check_in_memory("dataset", args.dataset, "seen_classes")
     number = seen if isinstance(seen, int) else len(seen)
     if number < 2:
-        raise ConfigError(f"seen_classes must hold at least 2 classes, got {number}")
+        raise ConfigError(
+            "seen_classes must hold at least 2 classes, as in 0,1,2 or cat,dog, or be a number of at least 2, "
+            f"got {seen}"
+        )
     if args.num_classes != number:
         raise ConfigError(f"num_classes must be {number}, the number of seen_classes, got {args.num_classes}")
     if args.num_labels % number:
@@ -106,7 +110,9 @@ def _check_adaptation(args: Namespace, given: Collection[str]) -> None:
         )
     for key, name in names.items():
         _check_in_memory(key, name, "domain adaptation")
-    folders = {part: getattr(args, f"{part}_dir") or args.data_dir for part in ("labeled", "unlabeled")}
+    folders = {
+        part: os.path.realpath(getattr(args, f"{part}_dir") or args.data_dir) for part in ("labeled", "unlabeled")
+    }
     if len(set(names.values())) == 1 and len(set(folders.values())) == 1:
         raise ConfigError(
             f"labeled_dataset and unlabeled_dataset must be two data sets, got {args.dataset} in {args.data_dir} for "

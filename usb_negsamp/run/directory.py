@@ -62,7 +62,8 @@ def check_directory(args: Namespace) -> Path | None:
             resume, or the directory cannot be made.
     """
     directory = run_directory(args)
-    if not str(args.save_name).strip() or directory.name in ("", ".", ".."):
+    named = Path(args.save_name)
+    if not named.name.strip() or ".." in named.parts or "\0" in args.save_name:
         raise ConfigError(f"save_name must be the name of a folder, got {args.save_name!r}")
     _check_place(directory)
     if args.resume and args.overwrite:
@@ -70,7 +71,13 @@ def check_directory(args: Namespace) -> Path | None:
     if args.load_path and not args.resume:
         raise ConfigError("--load_path is read only together with --resume")
     if args.resume:
-        return _checkpoint(args, directory)
+        checkpoint = _checkpoint(args, directory)
+        if run_files(directory) and checkpoint.parent.resolve() != directory.resolve():
+            raise ConfigError(
+                f"{directory} already holds a run, which going on from {checkpoint} would replace: give another "
+                "--save_name"
+            )
+        return checkpoint
     if run_files(directory) and not args.overwrite:
         raise ConfigError(
             f"{directory} already holds a run; give --resume to go on with it, --overwrite to replace it, "

@@ -11,6 +11,7 @@ from usb_negsamp.run import command_line
 from usb_negsamp.run.directory import BEST, LATEST, SPL_MODEL
 from usb_negsamp.run.finished_run import build_again, config_of
 from usb_negsamp.run.scalars import finite_or_none
+from usb_negsamp.run.values import convert
 
 USAGE = """\
 usage: usb-negsamp eval RUN ... [--model best | last | spl] [--json] [--key value ...]
@@ -48,11 +49,14 @@ def evaluate(words: Sequence[str]) -> int:
         ConfigError: no run, one without that model, other data than the run's, or a key that is the training's.
     """
     number = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
-    runs, given = [Path(word) for word in words[:number]], command_line.parse(words[number:]).given
+    runs, asked = [Path(word) for word in words[:number]], command_line.parse(words[number:])
+    given = asked.given
+    if asked.config_file:
+        raise ConfigError("eval takes the run's own configuration: --c cannot be given")
     if not runs:
         raise ConfigError("eval needs the folder of a run, e.g. saved_models/vat_ns3l_digits")
-    model, as_json = given.pop("model", "best") or "", "json" in given
-    given.pop("json", None)
+    model = given.pop("model", "best") or ""
+    as_json = "json" in given and convert("json", bool, given.pop("json") or "true", False, "command line")
     if model not in MODELS:
         raise unknown("--model", model, MODELS)
     for key in given:

@@ -41,12 +41,14 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
     manifest, config = read_manifest(run / MANIFEST), config_of(run)
 
     import usb_negsamp
+    from usb_negsamp.run.checks import check
     from usb_negsamp.run.config import Sources, resolve
 
     usb_negsamp.register()
     place = {"save_dir": str(run.parent), "save_name": run.name, "device": "auto"}
     start = {key: value for key, value in _OF_THE_START.items() if key in config}
     args = resolve(Sources(None, {**config, **start, **place}, dict(given or {}))).args
+    check(args, Process(), dict(given or {}))
 
     from usb_negsamp.host import build, device
     from usb_negsamp.run.determinism import seed_everything

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,8 @@ def _grid(words: Sequence[str]) -> dict[str, list[str]]:
         key = key.replace("-", "_")
         if not equals or not key:
             raise ConfigError(f"--grid: expected key=value,value, got {word!r}")
-        values = [value.strip() for value in text.split(",")]
+        # Commas within brackets belong to a value that is a list.
+        values = [value.strip() for value in re.split(r",(?![^\[]*\])", text)]
         if values == [""]:
             raise ConfigError(f"--grid: {key} has no values; expected {key}=value,value")
         if "" in values:
@@ -194,8 +195,13 @@ def make_plan(request: Request) -> Plan:
         raise ConfigError(f"save_name must be the name of the sweep's folder, got {name!r}")
     runs = [_run(request, sources, name, dict(point), seeds) for point in _points(request) for seeds in _seeds(request)]
     _check_names(runs)
-    grid = {key: tuple(dict.fromkeys(run.point[key] for run in runs)) for key in request.grid}
+    grid = {key: _distinct(run.point[key] for run in runs) for key in request.grid}
     return Plan(runs[0].directory.parent, tuple(runs), grid, len(list(_seeds(request))))
+
+
+def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Each value once, in the order of their first; values may be lists."""
+    return tuple({repr(value): value for value in values}.values())
 
 
 def _points(request: Request) -> Iterator[tuple[tuple[str, str], ...]]:

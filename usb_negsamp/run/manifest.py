@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,25 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+# Where a run lies and how it was begun is no part of what it computes.
+_NOT_COMPARED = frozenset({"save_dir", "save_name", "resume", "overwrite", "load_path"})
+
+
+def difference(there: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> str | None:
+    """Return the first key that two configurations have with different values, as ``lr 0.1 (now 0.3)``.
+
+    Args:
+        there: as a manifest has it.
+        wanted: as it is resolved.
+        but: keys that may differ, beside those that say where a run lies.
+    """
+    plain = json.loads(json.dumps(dict(wanted), default=str))
+    for key in sorted(set(there) & set(plain) - _NOT_COMPARED - set(but)):
+        if there[key] != plain[key]:
+            return f"{key} {there[key]} (now {plain[key]})"
+    return None
 
 
 class Manifest:

@@ -35,7 +35,7 @@ class Measure:
                 continue
             value = row.get(column)
             if value not in (None, ""):
-                return 100.0 * (1.0 - float(value))
+                return _error_of(column, value)
         return None
 
 
@@ -88,4 +88,14 @@ def validation_error(row: Mapping[str, Any]) -> float | None:
     value = row.get("eval_best_acc")
     if value in (None, "") or row.get("selection") == ON_THE_TEST_IMAGES:
         return None
-    return 100.0 * (1.0 - float(str(value)))
+    return _error_of("eval_best_acc", value)
+
+
+def _error_of(column: str, value: Any) -> float:
+    try:
+        accuracy = float(value)
+    except ValueError:
+        accuracy = float("nan")
+    if not 0.0 <= accuracy <= 1.0:
+        raise ConfigError(f"results: expected an accuracy from 0 to 1 in the column {column}, but got {value!r}")
+    return 100.0 * (1.0 - accuracy)

@@ -31,11 +31,16 @@ class Process:
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Process:
-    """Return the process that ``torchrun`` describes in RANK, LOCAL_RANK and WORLD_SIZE; without them, the only one.
+    """Return the process that ``torchrun`` describes in RANK, LOCAL_RANK and WORLD_SIZE.
+
+    Without a WORLD_SIZE above 1 it is the only one: some schedulers set a RANK of their own.
+
+    Raises:
+        ConfigError: they are no numbers, or do not fit each other.
 
     >>> from_environment({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"})
     Process(rank=1, local_rank=1, world_size=2)
-    >>> from_environment({})
+    >>> from_environment({"RANK": "3"})
     Process(rank=0, local_rank=0, world_size=1)
     """
     environment = os.environ if environment is None else environment
@@ -43,7 +48,15 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Process:
         numbers = [int(environment.get(name) or default) for name, default in _VARIABLES]
     except ValueError as error:
         raise ConfigError(f"RANK, LOCAL_RANK and WORLD_SIZE must be whole numbers ({error})") from error
-    return Process(*numbers)
+    rank, local_rank, world_size = numbers
+    if world_size <= 1:
+        return Process()
+    if not 0 <= rank < world_size or local_rank < 0:
+        raise ConfigError(
+            "RANK must be from 0 to WORLD_SIZE - 1 and LOCAL_RANK at least 0, "
+            f"got RANK {rank}, WORLD_SIZE {world_size} and LOCAL_RANK {local_rank}"
+        )
+    return Process(rank, local_rank, world_size)
 
 
 _VARIABLES = (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
@@ -72,6 +85,9 @@ def joined(process: Process, device_type: str) -> Iterator[None]:
         return
     import torch.distributed
 
+    absent = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
+    if absent:
+        raise ConfigError(f"WORLD_SIZE is {process.world_size}, but {absent[0]} is not set: start it by torchrun")
     backend = "nccl" if device_type == "cuda" else "gloo"
     torch.distributed.init_process_group(
         backend, init_method="env://", rank=process.rank, world_size=process.world_size

@@ -52,7 +52,13 @@ def reproduce(words: Sequence[str]) -> int:
     if not words or words[0].startswith("-"):
         raise ConfigError("reproduce needs a table first, e.g. ns3l/table1; usb-negsamp reproduce --help says more")
     table, *rest = words
-    given = command_line.parse(rest).given
+    asked = command_line.parse(rest)
+    given = asked.given
+    if asked.config_file:
+        raise ConfigError("reproduce takes the table's own configurations: --c cannot be given")
+    for key in ("only", "save_dir"):
+        if key in given and not given[key]:
+            raise ConfigError(f"--{key} needs a value")
     if "save_name" in given:
         raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
     headers = _chosen(table, given.pop("only", None))

@@ -34,6 +34,40 @@ def check_same_split(checkpoint: Path, digest: str | None) -> None:
         )
 
 
+def check_held_out(source: Path, record: Any, data_digest: str | None) -> None:
+    """Compare the images that are held out now with those that a run on the same data was given the labels of.
+
+    Args:
+        source: the folder or the checkpoint of the run.
+        record: the :class:`usb_negsamp.data.SplitRecord` of now.
+        data_digest: of the images of now.
+
+    Raises:
+        ConfigError: some are both.
+    """
+    from usb_negsamp.run.manifest import read_manifest
+
+    directory = source if source.is_dir() else source.parent
+    manifest = read_manifest(directory / MANIFEST)
+    labeled = _labeled_of_run(directory)
+    if labeled is None or manifest.get("data_digest") != data_digest:
+        return
+    shared = np.intersect1d(labeled, record.validation)
+    if len(shared):
+        raise ConfigError(
+            f"spl_from: {len(shared)} of the {len(record.validation)} held-out images, which the mask learns on, were "
+            f"labeled training images of {directory}; give that run's split_seed, {manifest.get('split_seed')}"
+        )
+
+
+def _labeled_of_run(directory: Path) -> np.ndarray | None:
+    try:
+        with np.load(directory / SPLIT, allow_pickle=False) as saved:
+            return np.asarray(saved["labeled"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
 def _digest_of_run(directory: Path) -> str | None:
     from usb_negsamp.run.manifest import read_manifest
 

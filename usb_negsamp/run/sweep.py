@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
@@ -13,6 +11,7 @@ from usb_negsamp.run import workers
 from usb_negsamp.run.console import Console
 from usb_negsamp.run.directory import RESULTS, write_atomically
 from usb_negsamp.run.grid import Plan, Request, Run, make_plan, parse
+from usb_negsamp.run.lock import alone
 from usb_negsamp.run.measures import MEASURES
 from usb_negsamp.run.mismatch_curve import PICTURE as CURVE_PICTURE
 from usb_negsamp.run.mismatch_curve import MismatchCurve, curve_of, draw_mismatch_curve
@@ -26,7 +25,8 @@ USAGE = """\
 usage: usb-negsamp sweep --c FILE --grid KEY=VALUE,VALUE ... [--seeds N] [--jobs N] [--key value ...]
 
 Trains every combination of the grid's values, each with every seed, as `usb-negsamp train` would: one run each, in its
-own folder below save_dir/SWEEP. All combinations are checked before the first run starts. The same command again goes
+own folder below save_dir/SWEEP. All combinations are checked, as far as that goes
+without the data, before the first run starts. The same command again goes
 on: finished runs are kept, interrupted ones resumed, failed ones tried again.
 
   --grid KEY=A,B ... values to try, e.g. ns3l_threshold=0.01,0.02,0.04,0.08 ns3l_weight=0.3,1,3
@@ -46,8 +46,6 @@ for each algorithm, supervised training across it, the area under each line and 
 with checkpoints saved. Exit code: 0 all runs finished, 1 some failed, 2 the request cannot be carried out, 128 +
 signal when interrupted.
 """
-
-_LOCK = ".lock"
 
 
 def sweep(words: Sequence[str]) -> int:
@@ -94,7 +92,7 @@ def work_off(
         plan.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{plan.directory} cannot be the sweep's folder: {error.strerror}") from error
-    with _alone(plan.directory):
+    with alone(plan.directory, "sweep"):
         return (session or Sweep)(plan, request.jobs, launcher).execute(todo)
 
 
@@ -214,19 +212,6 @@ class Sweep:
         except Exception as error:  # a picture must not cost a finished sweep its summary
             return f"  no picture  {type(error).__name__}: {error}"
         return f"  picture     {path}"
-
-
-@contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Keep a second sweep out of the folder: two would train the same runs. The lock goes when the process does."""
-    with (directory / _LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(f"another sweep is at work in {directory}") from None
-        except OSError:
-            pass  # a file system without locks
-        yield
 
 
 def _runs(number: int) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.directory import LATEST, MANIFEST, RESULTS, run_files
 from usb_negsamp.run.grid import Run
-from usb_negsamp.run.manifest import read_manifest
+from usb_negsamp.run.manifest import difference, read_manifest
 from usb_negsamp.run.result_files import read_rows
-
-# Where a run lies and how it was begun is no part of what it computes.
-_NOT_COMPARED = frozenset({"save_dir", "save_name", "resume", "overwrite", "load_path"})
 
 
 def words_to_begin(run: Run, anew: bool = False) -> tuple[str, ...] | None:
@@ -37,7 +31,7 @@ def words_to_begin(run: Run, anew: bool = False) -> tuple[str, ...] | None:
                 f"{run.directory} holds a run without a manifest; give --overwrite or another --save_name"
             )
         return ("--overwrite",)
-    other = _difference(manifest.get("config", {}), run.config)
+    other = difference(manifest.get("config", {}), run.config)
     if other is not None:
         raise ConfigError(
             f"{run.directory} holds a run with {other}; give another --save_name, or --overwrite to make all runs anew"
@@ -58,7 +52,7 @@ def is_finished(run: Run) -> bool:
 def last_row(run: Run) -> dict[str, str] | None:
     """Return the results row of the run if it has finished with this configuration."""
     manifest = read_manifest(run.directory / MANIFEST)
-    if manifest.get("exit_reason") != "finished" or _difference(manifest.get("config", {}), run.config) is not None:
+    if manifest.get("exit_reason") != "finished" or difference(manifest.get("config", {}), run.config) is not None:
         return None
     path = run.directory / RESULTS
     rows = read_rows(path) if path.is_file() else []
@@ -79,12 +73,3 @@ def failure(run: Run, code: int, output: str) -> str:
     if code < 0:
         return f"ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     return output or f"exit code {code}"
-
-
-def _difference(there: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    """Return the first key that both have with different values, as ``lr 0.1 (now 0.3)``."""
-    plain = json.loads(json.dumps(wanted, default=str))
-    for key in sorted(set(there) & set(plain) - _NOT_COMPARED):
-        if there[key] != plain[key]:
-            return f"{key} {there[key]} (now {plain[key]})"
-    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,17 @@ from usb_negsamp.run.directory import (
     prepare_directory,
     run_directory,
 )
+from usb_negsamp.run.lock import alone
 from usb_negsamp.run.processes import Process, describe, from_environment, joined, wait_for_all
+
+OF_THE_SESSION = frozenset(
+    {
+        *("data_dir", "labeled_dir", "unlabeled_dir", "spl_from", "pretrain_path", "device", "gpu", "num_workers"),
+        *("eval_batch_size", "num_log_iter", "use_tensorboard", "use_wandb", "use_aim", "curve", "deterministic"),
+        *("num_train_iter", "num_eval_iter", "epoch"),
+    }
+)
+"""Keys that a resumed run may be given anew: where, with what means and how long it goes on, and what it shows."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -97,23 +107,52 @@ class _Run:
         self.config["num_labels"] = self.args.num_labels  # the data set counts them where all are labeled
         self._leave_if_asked()
         self._resume(algorithm)
-        self._open(algorithm)
-        with self._recorded(algorithm):
-            self._stages(algorithm)
+        self._check_source()
+        build.check_network(algorithm)
+        with self._alone():
+            self._open(algorithm)
+            with self._recorded(algorithm):
+                self._stages(algorithm)
         return self.exit_code
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Keep a second process that would write the same files out of the run's folder."""
+        if not self.process.is_main:
+            return nullcontext()
+        self.directory.mkdir(parents=True, exist_ok=True)
+        return alone(self.directory, "run")
+
+    def _check_source(self) -> None:
+        """Refuse to learn SPL's mask on images whose labels the run that it starts from has trained on."""
+        from usb_negsamp.run.split_file import check_held_out
+
+        source, record = getattr(self.args, "spl_from", None), getattr(self.args, "split_record", None)
+        if source is not None and record is not None:
+            check_held_out(Path(source), record, getattr(self.args, "data_digest", None))
 
     def _resume(self, algorithm: Any) -> None:
         """Load the checkpoint before anything in the directory is touched, so that a wrong one changes nothing."""
         if self.checkpoint is None:
             return
         from usb_negsamp.host import checkpoint
-        from usb_negsamp.run.manifest import read_manifest
+        from usb_negsamp.run.manifest import difference, read_manifest
         from usb_negsamp.run.split_file import check_same_split
 
+        manifest = read_manifest(self.directory / MANIFEST)
+        other = difference(manifest.get("config") or {}, self.config, but=OF_THE_SESSION)
+        if other is not None and self.checkpoint.parent.resolve() == self.directory.resolve():
+            raise ConfigError(
+                f"--resume goes on with the same configuration, but the run in {self.directory} has {other}; "
+                "give that, or another --save_name with --load_path"
+            )
         check_same_split(self.checkpoint, getattr(self.args, "split_digest", None))
         checkpoint.resume(algorithm, str(self.checkpoint))
-        finished = read_manifest(self.directory / MANIFEST).get("exit_reason") == "finished"
-        if finished and algorithm.it >= algorithm.num_train_iter:
+        if algorithm.it > algorithm.num_train_iter:
+            raise ConfigError(
+                f"num_train_iter must be at least the {algorithm.it} iterations of {self.checkpoint}, "
+                f"got {algorithm.num_train_iter}"
+            )
+        if manifest.get("exit_reason") == "finished" and algorithm.it >= algorithm.num_train_iter:
             raise ConfigError(
                 f"nothing to resume: the run in {self.directory} has finished all {algorithm.num_train_iter} iterations"
             )

@@ -42,7 +42,7 @@ def convert(key: str, kind: Callable[[Any], Any], value: Any, nullable: bool, wh
     converters = {bool: _to_bool, int: _to_int, float: _to_float, str: _to_str}
     try:
         return converters.get(kind, kind)(value)  # type: ignore[call-overload]
-    except (ValueError, TypeError, argparse.ArgumentTypeError) as error:
+    except (ValueError, TypeError, OverflowError, argparse.ArgumentTypeError) as error:
         raise _wrong(key, kind, value, where) from error
 
 

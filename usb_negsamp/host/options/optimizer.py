@@ -41,8 +41,10 @@ def apply() -> None:
         name = bound.arguments["optim_name"]
         if name not in NAMES:
             raise unknown("optimizer", name, NAMES)
+        if name == "SGD" and bound.arguments.get("momentum") == 0:
+            bound.arguments["nesterov"] = False  # PyTorch refuses it without a momentum
         if name != "Adam":
-            return original(net, *args, **kwargs)
+            return original(*bound.args, **bound.kwargs)
         bound.arguments["optim_name"] = "AdamW"
         return adam_like(original(*bound.args, **bound.kwargs), bound.arguments["lr"])
 

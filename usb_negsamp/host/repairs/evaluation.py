@@ -30,8 +30,9 @@ from sklearn.metrics import (
     recall_score,
     top_k_accuracy_score,
 )
-from torch import Tensor
+from torch import Tensor, nn
 
+from usb_negsamp.errors import ConfigError, TrainingDiverged
 from usb_negsamp.host.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.checkpoint_file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.patching import replace, replace_everywhere
@@ -83,13 +84,29 @@ def averaged_weights(algorithm: Any) -> Iterator[None]:
         algorithm.model.train(was_training)
 
 
+def load_averaged(model: nn.Module, checkpoint: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Give ``model`` the averaged weights of a ``checkpoint``, read from ``path``.
+
+    Raises:
+        ConfigError: it is one of another network.
+    """
+    try:
+        model.load_state_dict(unwrapped_state(checkpoint["ema_model"], model))
+    except (KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"expected the weights of the run's own network ({type(model).__name__}) at {os.fspath(path)}, but they do "
+            f"not fit ({type(error).__name__}: {reason})"
+        ) from error
+
+
 @contextmanager
 def weights_of_checkpoint(algorithm: Any, path: str | os.PathLike[str]) -> Iterator[None]:
     """Inside the block ``algorithm.model`` has the averaged weights saved at ``path``, and no further average."""
     live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
     ema, algorithm.ema = algorithm.ema, None
     try:
-        algorithm.model.load_state_dict(unwrapped_state(read_checkpoint(path)["ema_model"], algorithm.model))
+        load_averaged(algorithm.model, read_checkpoint(path), path)
         yield
     finally:
         algorithm.model.load_state_dict(live)
@@ -129,6 +146,11 @@ def evaluate(
     """Evaluate the averaged weights (the live ones before training) on the loader ``eval_dest``."""
     with averaged_weights(self):
         logits, labels = predict(self, eval_dest, out_key)
+    if not torch.isfinite(logits).all():
+        raise TrainingDiverged(
+            f"the network's outputs on the {eval_dest!r} images are not finite after iteration {self.it + 1}: the "
+            f"training has diverged; a lower lr than {self.args.lr:g} may help"
+        )
     # Some imbalanced algorithms choose another head here, which other evaluations have to follow.
     self.evaluated_out_key = out_key
     eval_dict: dict[str, Any] = classification_metrics(logits, labels, eval_dest)

@@ -93,7 +93,7 @@ class SameTensor:
 
 
 def without_detours(transform: Any) -> Any:
-    """Return a ``Compose`` of the same views as ``transform``; anything but a ``Compose`` comes back as it is.
+    """Return a ``Compose`` of the same views as ``transform``, or ``transform`` itself where nothing is to be gained.
 
     >>> crop = transforms.RandomCrop(32, padding=4, padding_mode="reflect")
     >>> host = transforms.Compose([crop, transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.2] * 3)])
@@ -108,7 +108,7 @@ def without_detours(transform: Any) -> Any:
             parts[-1] = SameTensor(parts[-1], part)
         else:
             parts.append(SameCrop(part) if SameCrop.suits(part) else part)
-    return transforms.Compose(parts)
+    return transform if parts == transform.transforms else transforms.Compose(parts)
 
 
 def apply() -> None:
