@@ -70,7 +70,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"save_name": ".."}, "save_name must be the name of a folder, got '..'"),
     ({"save_name": "."}, "save_name must be the name of a folder, got '.'"),
     ({"save_name": "one/.."}, "save_name must be the name of a folder, got 'one/..'"),
-    ({"save_name": "x" * 300}, "File name too long: runs/xxx"),
+    ({"save_name": "x" * 300}, "a name in it is longer than 255 bytes"),
     ({"train_sampler": "WeightedRandomSampler"}, "unknown train_sampler 'WeightedRandomSampler'; did you mean 'Random"),
     ({"ent_loss_ratio": -5}, "ent_loss_ratio must be 0 or more, got -5.0"),
     ({"algorithm": "freematch", "ema_p": 2}, "ema_p must be from 0 to 1, got 2.0"),

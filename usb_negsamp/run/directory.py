@@ -125,5 +125,8 @@ def _check_place(directory: Path) -> None:
         existing = existing.parent
     if not existing.is_dir():
         raise ConfigError(f"{directory} cannot be the run's folder: {existing} is a file")
+    longest = os.pathconf(existing, "PC_NAME_MAX")
+    if any(len(os.fsencode(part)) > longest for part in directory.parts):
+        raise ConfigError(f"{directory} cannot be the run's folder: a name in it is longer than {longest} bytes")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(f"{directory} cannot be the run's folder: {existing} is not writable")
