@@ -203,5 +203,5 @@ class Stage:
         self.optimizer.load_state_dict(state["optimizer"])
         self.before_round = {path: kept.to(device) for path, kept in state["before_round"].items()}
         self.history, self.start, self.best = list(state["history"]), state["start"], state["best"]
-        load_pair_state(self.algorithm, state["pair"])
+        load_pair_state(self.algorithm, state.get("pair", {}))
         restore_run_state(self.algorithm, state["run_state"])
