@@ -56,7 +56,8 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
         # What such a file raises depends on its first bytes, and says nothing that helps.
         raise ConfigError(
-            f"expected a checkpoint at {os.fspath(path)}, but it cannot be read: it is none, or is damaged ({type(error).__name__})"
+            f"expected a checkpoint at {os.fspath(path)}, but it cannot be read: it is none, or is damaged "
+            f"({type(error).__name__})"
         ) from error
     if not isinstance(checkpoint, dict) or "model" not in checkpoint:
         raise ConfigError(f"expected a checkpoint of a training run at {os.fspath(path)}, but it has no entry 'model'")
