@@ -130,3 +130,16 @@ def test_a_network_without_noise_makes_no_pass_more():
     torch.randn_like(x)
     assert len(net.seen) == 3
     assert torch.equal(after, torch.rand(1))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("draw", NOISE.values(), ids=NOISE)
+def test_noise_within_a_network_is_the_same_in_half_precision(draw, dtype):
+    class InnerNoise(Net):
+        def forward(self, x):
+            return {"logits": self.body[3](draw(self.body[2](self.body[1](x.flatten(1)))))}
+
+    net, x = InnerNoise(), torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", dtype=dtype):
+        lds = VAT.vat_loss(host_algorithm(), net, x, net(x)["logits"], eps=0.0)
+    assert lds.item() == pytest.approx(0.0, abs=1e-6)

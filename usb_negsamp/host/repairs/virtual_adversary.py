@@ -104,22 +104,25 @@ def adversarial_logits(
     direction = l2_normalized(torch.randn_like(clean, dtype=torch.float32))
     noise = noise_of(device)
 
-    def target_after_a_pass() -> Tensor:
+    def target_after_a_pass(base: Tensor) -> Tensor:
         if torch.equal(noise_of(device), noise):
             return ul_y.detach()
-        with torch.no_grad(), torch.autocast(device_type=device.type, enabled=False):
-            return logits_at(probe_model, torch.zeros_like(probe_base), probe_base)
+        with torch.no_grad():
+            return logits_at(probe_model, torch.zeros_like(base), base)
 
     target: Tensor | None = None
     with torch.autocast(device_type=device.type, enabled=False):
         for _ in range(num_iters):
             step = (xi * direction).requires_grad_()
             probed = logits_at(probe_model, step, probe_base)
-            target = target_after_a_pass() if target is None else target
+            target = target_after_a_pass(probe_base) if target is None else target
             divergence = algorithm.kl_div_with_logit(target.float(), probed)
             direction = l2_normalized(torch.autograd.grad(divergence, step)[0])
     perturbed = logits_at(model, (eps * direction).detach(), clean)
-    return target_after_a_pass() if target is None else target, perturbed
+    if target is None or target.dtype != perturbed.dtype:
+        # The same draws drop other units where autocast made the pass in another precision.
+        target = target_after_a_pass(clean)
+    return target, perturbed
 
 
 def apply() -> None:
