@@ -35,10 +35,10 @@ class DNLLHook(PairHook):
         loss_view: batch key of the view that the loss is taken on.
         reduction: ``mean`` or ``sum`` over the m negatives of a sample.
         seed: of the draws of negatives, which follow from it and the step's number alone.
-        ramp_shape: how they grow, from the share of the ramp that has passed to that of the weight.
         perceptions: none for equal probability. Else the error perceptions of the first and the second network, which
             this hook keeps up to date: negatives are drawn by the row of the network that learns them, which with
             ``weight`` 0 is the one that made them.
+        ramp_shape: how the weights grow, from the share of the ramp that has passed to that of the weight.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class DNLLHook(PairHook):
         if self.weight == 0.0 and self.self_weight == 0.0:
             return
         networks = (first, peer)
-        labels = [network.own_logits(self.label_view, with_grad=False).argmax(dim=1) for network in networks]
+        labels = [network.logits_of(self.label_view, with_grad=False).argmax(dim=1) for network in networks]
         if self.perceptions is not None:
             self.perceive(networks)
         negatives = self.draw(labels, first)
-        logits = [network.own_logits(self.loss_view, with_grad=True) for network in networks]
+        logits = [network.logits_of(self.loss_view, with_grad=True) for network in networks]
         ramp = ramp_at(first, self.ramp, self.ramp_shape)
         figures: dict[str, Tensor] = {}
         for i, network in enumerate(networks):
@@ -100,7 +100,7 @@ class DNLLHook(PairHook):
         """Take the step's labeled samples into both error perceptions, summed over the processes."""
         assert self.perceptions is not None
         for network, perception in zip(networks, self.perceptions, strict=True):
-            logits = network.own_logits("x_lb", with_grad=False)
+            logits = network.logits_of("x_lb", with_grad=False)
             perception.update(logits, network.batch["y_lb"], reduce=partial(summed, algorithm=networks[0]))
 
     def draw(self, labels: list[Tensor], algorithm: Any) -> list[Tensor]:

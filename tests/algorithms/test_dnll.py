@@ -85,14 +85,14 @@ def test_the_added_losses_are_the_papers_formula_times_weight_and_ramp(reduction
     )
     algorithm.it, peer, hook = 2, algorithm.peer, algorithm.hooks_dict["DNLLHook"]
     hook.couple(algorithm, peer)
-    labels = [network.own_logits("x_ulb_w", with_grad=False).argmax(1) for network in (algorithm, peer)]
+    labels = [network.logits_of("x_ulb_w", with_grad=False).argmax(1) for network in (algorithm, peer)]
     negatives = hook.draw(labels, algorithm)
     for mask, own in zip(negatives, labels, strict=True):
         assert mask.sum(1).tolist() == [3] * len(own)
         assert not mask[torch.arange(len(own)), own].any()
     ramp = math.exp(-5 * (1 - 2 / 5) ** 2)
     for network, taught, own in ((algorithm, negatives[1], negatives[0]), (peer, negatives[0], negatives[1])):
-        probs = network.own_logits("x_ulb_s", with_grad=True).detach().double().softmax(1)
+        probs = network.logits_of("x_ulb_s", with_grad=True).detach().double().softmax(1)
         terms = -torch.log(1 - probs) / (3 if reduction == "mean" else 1)
         expected = ramp * (0.7 * (terms * taught).sum(1).mean() + 0.2 * (terms * own).sum(1).mean())
         assert network.out_dict["loss"].item() == pytest.approx(expected.item(), rel=1e-5)
@@ -144,7 +144,7 @@ def test_error_perception_reads_the_labeled_logits_of_each_network(tmp_path):
     hook.couple(algorithm, algorithm.peer)
     for network, perception in zip((algorithm, algorithm.peer), hook.perceptions, strict=True):
         expected = ErrorPerception(10, 0.5)
-        expected.update(network.own_logits("x_lb", with_grad=False), network.batch["y_lb"])
+        expected.update(network.logits_of("x_lb", with_grad=False), network.batch["y_lb"])
         assert torch.equal(perception.mass, expected.mass)
         assert perception.mass.sum() > 0
     assert not torch.equal(hook.perceptions[0].mass, hook.perceptions[1].mass)
@@ -183,7 +183,7 @@ def test_pseudo_labels_are_the_networks_own_and_not_its_teachers(tmp_path):
     algorithm.tape.stop()
     with frozen_running_statistics(algorithm), torch.no_grad():
         own = algorithm.model(weak)["logits"]
-    assert torch.equal(algorithm.own_logits("x_ulb_w", with_grad=False), own)
+    assert torch.equal(algorithm.logits_of("x_ulb_w", with_grad=False), own)
 
 
 def test_both_networks_see_the_same_unlabeled_views_and_their_own_labeled_ones(tmp_path):
@@ -224,7 +224,7 @@ def test_under_autocast_the_losses_are_float32(tmp_path):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         algorithm.hooks_dict["DNLLHook"].couple(algorithm, algorithm.peer)
     for network in (algorithm, algorithm.peer):
-        assert network.own_logits("x_ulb_s", with_grad=True).dtype == torch.bfloat16
+        assert network.logits_of("x_ulb_s", with_grad=True).dtype == torch.bfloat16
         assert network.out_dict["loss"].dtype == torch.float32
 
 

@@ -26,11 +26,11 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.checkpoint_file import write_checkpoint
 from usb_negsamp.host.extra_views import ExtraViews
 from usb_negsamp.host.iteration import step_number
-from usb_negsamp.host.member import Member
 from usb_negsamp.host.randomness import keyed_randomness
 from usb_negsamp.host.renamed_view import RenamedView, renamed
 from usb_negsamp.host.repairs.seeded_loading import mix
 from usb_negsamp.host.run_state import restore_run_state
+from usb_negsamp.host.wrapping import Wrapper
 
 PEER_VIEW = "x_lb_1"
 """The labeled weak view of the second network."""
@@ -52,7 +52,7 @@ RUN_HOOKS = frozenset(
 )
 
 
-class Peer(Member):
+class Peer(Wrapper):
     """The second network with all that the base algorithm has beside it, on the data of the first.
 
     Args:
@@ -140,7 +140,7 @@ class PairHook(Hook):
             peer.call_hook("after_train_step")
 
 
-class PairWrapper(Member):
+class PairWrapper(Wrapper):
     """Base of wrappers with two networks. The first is the algorithm itself, the second its ``peer``.
 
     The peer's whole state is the entry ``peer`` of the checkpoint; ``model`` is the first network alone.

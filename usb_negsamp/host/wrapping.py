@@ -101,11 +101,12 @@ class Wrapper:
     def logits_of(self, view: str, *, with_grad: bool = True) -> Tensor:
         """Logits (N, K) of the batch's ``view`` by the network's own weights.
 
-        From the host's passes, or from one more where none carried it. Without ``with_grad`` they may carry none.
+        From the host's passes, or from one more where none carried it, which leaves running statistics alone. Without
+        ``with_grad`` they carry no gradient.
         """
         rows = self.tape.rows(self.batch[view], view, with_grad=with_grad)
         if rows is not None:
-            return rows
+            return rows if with_grad else rows.detach()
         if view not in self._said:
             self._said.add(view)
             gradient = " with a gradient" if with_grad else ""
