@@ -18,7 +18,7 @@ from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
 from usb_negsamp.algorithms.spl import SPLWrapper
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import ALGORITHMS
-from usb_negsamp.host.wrapping import Wrapper, compose
+from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper, "dnll": DNLLWrapper, "spl": SPLWrapper}
 ALONE: dict[str, type[Any]] = {"ns3l": NS3L, "dnll": DNLL, "dualstudent": DualStudent}

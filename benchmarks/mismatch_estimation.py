@@ -54,8 +54,8 @@ def train(algorithm: str, source: Any, split: Any, seed: int, iterations: int) -
 
     from usb_negsamp.host import device
     from usb_negsamp.host.build import build_algorithm
-    from usb_negsamp.host.image_views import image_views
-    from usb_negsamp.host.repairs.unknown_dataset import EXTRA_DATASETS
+    from usb_negsamp.host.datasets.image_views import image_views
+    from usb_negsamp.host.datasets.registry import EXTRA_DATASETS
     from usb_negsamp.testing import seed_everything, tiny_arguments
 
     targets = split.new_targets(source.train.targets)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from usb_negsamp.run.measures import find_measure
-from usb_negsamp.run.mismatch_curve import KEY, REFERENCE, Line, MismatchCurve, draw_lines
-from usb_negsamp.run.picture import write_picture
+from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.report.measures import find_measure
+from usb_negsamp.run.sweep.mismatch_curve import KEY, REFERENCE, Line, MismatchCurve, draw_lines
 
 
 def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:

@@ -19,8 +19,8 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from usb_negsamp.run.markdown import show_spread, update_block
-from usb_negsamp.run.statistics import paired_difference, spread
+from usb_negsamp.run.report.markdown import show_spread, update_block
+from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
 CONTROL = ", V1"
 Line = tuple[str, float, int]

@@ -62,7 +62,7 @@ def _filled(value: Any, names: dict[str, Any]) -> Any:
 
 def run(cell: Cell) -> None:
     """Train one cell in this process; a run that was stopped is made anew."""
-    from usb_negsamp.run.train import train
+    from usb_negsamp.run.training.run import train
 
     words = [word for key, value in cell.keys.items() for word in (f"--{key}", str(value))]
     code = train([*words, "--overwrite", "true"])
@@ -110,7 +110,7 @@ def main() -> None:
     todo = [cell for cell in chosen if cell not in finished][shard - 1 :: count]
     print(f"{options.study.stem}: {len(chosen)} runs, {len(finished)} finished, {len(todo)} to do here", flush=True)
 
-    from usb_negsamp.host import datasets
+    from usb_negsamp.host.datasets import build as datasets
 
     # Every run reads the same images: they are decoded once.
     datasets.load_source = functools.lru_cache(datasets.load_source)

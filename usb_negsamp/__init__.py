@@ -6,14 +6,9 @@ Importing this package is light: neither ``semilearn`` nor ``torchvision`` is lo
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
-
-# In a source tree the algorithms, configs and patches stand beside this package; installed, they are inside it.
-if not (Path(__file__).parent / "algorithms").is_dir():
-    __path__.append(str(Path(__file__).parent.parent))
 
 __version__ = "0.1.0"
 __all__ = ["ConfigError", "__version__", "register", "wrap"]

@@ -2,7 +2,7 @@
 
 import sys
 
-from usb_negsamp.run.cli import main
+from usb_negsamp.run.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

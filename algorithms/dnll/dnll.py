@@ -14,9 +14,9 @@ from usb_negsamp.algorithms.dnll.hook import DNLLHook
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.functional import ErrorPerception, sigmoid_ramp, truncated_sigmoid_ramp
 from usb_negsamp.host import ALGORITHMS, SSL_Argument
-from usb_negsamp.host.image_views import NoStrongView
-from usb_negsamp.host.pair_evaluation import RULES, EvaluatedPair
-from usb_negsamp.host.wrapping import compose
+from usb_negsamp.host.datasets.image_views import NoStrongView
+from usb_negsamp.host.evaluation.pair import RULES, EvaluatedPair
+from usb_negsamp.host.wrapping.wrapper import compose
 
 SELECTIONS = ("equal", "error_perception")
 REDUCTIONS = ("mean", "sum")

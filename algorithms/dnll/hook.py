@@ -11,10 +11,10 @@ from torch import Tensor
 
 from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
 from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss, sigmoid_ramp
-from usb_negsamp.host.among_processes import drawn_together, summed
-from usb_negsamp.host.iteration import is_logged, log_total, ramp_at, step_number
-from usb_negsamp.host.peer import PairHook
-from usb_negsamp.host.repairs.seeded_loading import mix
+from usb_negsamp.host.randomness import mix
+from usb_negsamp.host.wrapping.among_processes import drawn_together, summed
+from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at, step_number
+from usb_negsamp.host.wrapping.peer import PairHook
 
 _STREAM = 0xD9
 

@@ -13,8 +13,8 @@ from usb_negsamp.algorithms.dualstudent.pair import WEAK_VIEW, StudentPair
 from usb_negsamp.algorithms.dualstudent.settings import check_settings, own_arguments
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
 from usb_negsamp.functional import pseudo_negative_loss
-from usb_negsamp.host.among_processes import share_of, summed
-from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
+from usb_negsamp.host.wrapping.among_processes import share_of, summed
+from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at
 
 
 class DualStudentDNLLHook(DNLLHook):

@@ -12,8 +12,8 @@ from usb_negsamp.algorithms.dualstudent.settings import check_settings, own_argu
 from usb_negsamp.algorithms.dualstudent.student import Student
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import SSL_Argument
-from usb_negsamp.host.pair_evaluation import RULES
-from usb_negsamp.host.wrapping import Wrapper, compose
+from usb_negsamp.host.evaluation.pair import RULES
+from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 BASE = "supervised"
 """The host's data set makes no unlabeled view for this name: all are asked for by :class:`StudentPair`."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
 from usb_negsamp.functional import learning_samples, squared_error, stable_samples
-from usb_negsamp.host.iteration import is_logged, log_total, ramp_at
-from usb_negsamp.host.peer import PairHook
+from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at
+from usb_negsamp.host.wrapping.peer import PairHook
 
 
 class DualStudentHook(PairHook):

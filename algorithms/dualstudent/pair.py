@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from usb_negsamp.host.pair_evaluation import EvaluatedPair
-from usb_negsamp.host.peer import PEER_VIEW
-from usb_negsamp.host.renamed_view import renamed
+from usb_negsamp.host.datasets.renamed_view import renamed
+from usb_negsamp.host.evaluation.pair import EvaluatedPair
+from usb_negsamp.host.wrapping.peer import PEER_VIEW
 
 WEAK_VIEW = "x_ulb_w"
 SECOND_WEAK_VIEW = "x_ulb_w_1"

@@ -10,7 +10,7 @@ from torch import Tensor
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import squared_error
 from usb_negsamp.host import AlgorithmBase, SSL_Argument
-from usb_negsamp.host.iteration import ramp_at
+from usb_negsamp.host.wrapping.iteration import ramp_at
 
 STUDENT_LOGITS = "student_logits"
 """Entry of ``out_dict``: logits (N, K) of the unlabeled view that the network learns on, with their gradient."""

@@ -11,9 +11,9 @@ from torch import Tensor
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
 from usb_negsamp.host import Hook
-from usb_negsamp.host.among_processes import drawn_together
-from usb_negsamp.host.iteration import is_logged, log_total, ramp_at, step_number
 from usb_negsamp.host.options import mixed_classes
+from usb_negsamp.host.wrapping.among_processes import drawn_together
+from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at, step_number
 
 
 class NS3LHook(Hook):

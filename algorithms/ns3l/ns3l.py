@@ -12,7 +12,7 @@ from usb_negsamp.algorithms.ns3l.rules import check_rule
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.functional import default_threshold
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase, SSL_Argument, str2bool
-from usb_negsamp.host.wrapping import Wrapper, compose
+from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 VIEWS = ("weak", "strong", "weak_to_strong")
 SECOND_WEAK_VIEW = "x_ulb_w_1"

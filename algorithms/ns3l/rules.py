@@ -19,8 +19,8 @@ from torch import Tensor
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import negatives_outside
 from usb_negsamp.functional.negatives import class_distances
-from usb_negsamp.host.datasets import plain_images
-from usb_negsamp.host.repairs.seeded_loading import mix
+from usb_negsamp.host.datasets.plain_images import plain_images
+from usb_negsamp.host.randomness import mix
 
 RULES = ("threshold", "uniform", "neighbour", "oracle")
 NEIGHBOUR_RULES = ("exclude", "exclude_nearest", "furthest")

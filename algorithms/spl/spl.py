@@ -17,8 +17,11 @@ from usb_negsamp.algorithms.spl.settings import Settings, arguments, checked_set
 from usb_negsamp.algorithms.spl.stage import Stage
 from usb_negsamp.algorithms.spl.steps import PERTURBED_VIEW
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels, validation_of
-from usb_negsamp.host.after_training import (
-    batch_statistics_as_they_are,
+from usb_negsamp.host.checkpoints.file import write_checkpoint
+from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
+from usb_negsamp.host.evaluation.open_set import open_set_figures, open_set_of
+from usb_negsamp.host.wrapping.after_training import (
+    follow_anew,
     make_carried_state,
     network_of,
     pair_state,
@@ -26,10 +29,7 @@ from usb_negsamp.host.after_training import (
     trained_state,
     wrap_anew,
 )
-from usb_negsamp.host.checkpoint_file import write_checkpoint
-from usb_negsamp.host.moving_average import follow_anew
-from usb_negsamp.host.open_set_evaluation import open_set_figures, open_set_of
-from usb_negsamp.host.wrapping import Wrapper
+from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 MODEL_FILE = "model_spl.pth"
 
@@ -43,7 +43,7 @@ class SPLWrapper(Wrapper):
     ``model_spl.pth``. What is evaluated are the masked weights themselves, not their average over the stage.
     ``results_dict`` gets ``eval/spl_acc`` and ``eval/spl_start_acc`` (V2), ``test/spl_acc``, ``test/spl_start_acc``,
     ``eval/spl_round``, ``eval/spl_kept_ratio`` and, where the ratio follows from it, ``train/spl_mismatch``; on an
-    open-set split also the figures of :mod:`usb_negsamp.host.open_set_evaluation` before and after, with
+    open-set split also the figures of :mod:`usb_negsamp.host.evaluation.open_set` before and after, with
     ``spl_start_open`` and ``spl_open`` in the place of ``open``.
 
     With ``spl_from`` the weights alone come from the other run: what the base carries from step to step (thresholds,

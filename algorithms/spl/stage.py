@@ -14,18 +14,17 @@ from usb_negsamp.algorithms.spl.masked import Mask, put_on
 from usb_negsamp.algorithms.spl.settings import Settings
 from usb_negsamp.algorithms.spl.steps import HarmfulWeightsKept, Steps
 from usb_negsamp.algorithms.spl.validation import Validation, measure
-from usb_negsamp.host.after_training import (
+from usb_negsamp.host.checkpoints.run_state import restore_run_state, run_state
+from usb_negsamp.host.evaluation.batch_norm import reestimate_batch_norm, reestimated_batch_norm
+from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
+    follow_anew,
     load_pair_state,
     network_of,
     pair_state,
-    reestimate_batch_norm,
     renew_optimizers,
     wrap_anew,
 )
-from usb_negsamp.host.batch_norm import reestimated_batch_norm
-from usb_negsamp.host.moving_average import follow_anew
-from usb_negsamp.host.run_state import restore_run_state, run_state
 
 
 class Stage:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from usb_negsamp.algorithms.spl.masked import Mask, stored_tensors
 from usb_negsamp.algorithms.spl.settings import Settings
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels
-from usb_negsamp.host.after_training import network_of, training_batches, training_step, update_weights
-from usb_negsamp.host.wrapping import frozen_running_statistics
+from usb_negsamp.host.wrapping.after_training import network_of, training_batches, training_step, update_weights
+from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
 
 PERTURBED_VIEW = "x_ulb_w_1"
 

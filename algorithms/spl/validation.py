@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from usb_negsamp.data.drawing import ascending, class_order, proportional_shares
+from usb_negsamp.data.splits.sampling import ascending, class_order, proportional_shares
 from usb_negsamp.errors import ConfigError
 
 

@@ -14,8 +14,8 @@ from usb_negsamp.algorithms.dnll import DNLLHook
 from usb_negsamp.algorithms.dnll.dnll import checked_settings
 from usb_negsamp.functional import ErrorPerception
 from usb_negsamp.host import ALGORITHMS
-from usb_negsamp.host.among_processes import drawn_together
-from usb_negsamp.host.wrapping import frozen_running_statistics
+from usb_negsamp.host.wrapping.among_processes import drawn_together
+from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
 from usb_negsamp.testing import build_tiny, parameters_of, tiny_arguments, train_tiny
 
 usb_negsamp.register()

@@ -13,8 +13,8 @@ import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.host import Hook, device
 from usb_negsamp.host.build import build_algorithm, misc
-from usb_negsamp.host.checkpoint import resume
-from usb_negsamp.host.checkpoint_file import read_checkpoint
+from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.testing import build_tiny, parameters_of, seed_everything, tiny_arguments, train_tiny
 
 SHORT = {"num_train_iter": 4, "num_eval_iter": 2, "num_log_iter": 1}

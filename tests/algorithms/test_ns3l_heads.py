@@ -8,7 +8,7 @@ import usb_negsamp
 from usb_negsamp import ConfigError, algorithms
 from usb_negsamp.functional import ns3l_loss, threshold_negatives
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase
-from usb_negsamp.host.repairs.evaluation import predict
+from usb_negsamp.host.evaluation.networks import predict
 from usb_negsamp.testing import build_tiny
 
 

@@ -12,8 +12,8 @@ from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.functional import threshold_negatives
 from usb_negsamp.host import Hook
-from usb_negsamp.host.among_processes import drawn_together
-from usb_negsamp.host.checkpoint import resume
+from usb_negsamp.host.checkpoints.resume import resume
+from usb_negsamp.host.wrapping.among_processes import drawn_together
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 usb_negsamp.register()

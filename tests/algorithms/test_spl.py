@@ -10,8 +10,8 @@ from spl_runs import SHORT, Watch, equal, logits_of, run, trained_run
 from usb_negsamp.algorithms.spl.masked import Mask, put_on
 from usb_negsamp.functional import safe_ratio
 from usb_negsamp.host import ALGORITHMS
-from usb_negsamp.host.checkpoint_file import read_checkpoint
-from usb_negsamp.host.datasets import plain_images
+from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.testing import parameters_of, train_tiny
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from usb_negsamp.run.spl_stage import draw_kept_ratio
+from usb_negsamp.run.training.spl_stage import draw_kept_ratio
 
 CONFIG = {
     "algorithm": "pseudolabel_spl", "dataset": "digits", "net": "small_cnn", "img_size": 16, "num_classes": 6,

@@ -9,9 +9,10 @@ import torch
 from spl_runs import SHORT, Watch, equal, run, trained_run
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable
-from usb_negsamp.host import Hook, peer
-from usb_negsamp.host.checkpoint import resume, save_now
-from usb_negsamp.host.checkpoint_file import read_checkpoint
+from usb_negsamp.host import Hook
+from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.resume import resume, save_now
+from usb_negsamp.host.wrapping import peer
 from usb_negsamp.testing import build_tiny, parameters_of
 
 

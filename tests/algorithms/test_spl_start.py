@@ -8,7 +8,7 @@ from spl_runs import SHORT, Watch, equal, run, trained_run
 
 from usb_negsamp import ConfigError
 from usb_negsamp.functional import safe_ratio
-from usb_negsamp.host.checkpoint_file import read_checkpoint
+from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.testing import build_tiny, tiny_arguments
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from usb_negsamp.host import Hook
-from usb_negsamp.host.checkpoint import resume
+from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.testing import build_tiny
 
 

@@ -22,7 +22,7 @@ def test_every_repair_has_a_test_of_its_name():
 
     from usb_negsamp.host.repairs import ORDER
 
-    tests = {path.stem for path in Path(__file__).parent.glob("test_*.py")}
+    tests = {path.stem for path in Path(__file__).parent.rglob("test_*.py")}
     assert {f"test_{name}" for name in ORDER} <= tests
 
 

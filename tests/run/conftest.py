@@ -60,7 +60,7 @@ def occupied() -> Iterator[Callable[[Path], None]]:
 
     def occupy(folder: Path) -> None:
         held = (
-            "import sys, pathlib; from usb_negsamp.run.lock import alone\n"
+            "import sys, pathlib; from usb_negsamp.run.records.directory import alone\n"
             "with alone(pathlib.Path(sys.argv[1]), 'run'): print('held', flush=True); sys.stdin.read()"
         )
         command = [sys.executable, "-c", held, str(folder)]

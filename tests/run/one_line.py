@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from usb_negsamp.run.cli import main
+from usb_negsamp.run.cli.main import main
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:

@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase, Hook, SSL_Argument
-from usb_negsamp.host.wrapping import Wrapper, compose
+from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 
 class OwnMatch(AlgorithmBase):

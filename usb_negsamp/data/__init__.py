@@ -5,27 +5,31 @@ Knows no host. Arrays of a source are decoded once; a split is index arrays over
 
 from __future__ import annotations
 
-from usb_negsamp.data.chosen_classes import CLASS_ORDERS, chosen_classes, number_of_classes
-from usb_negsamp.data.dnll_augmentation import HorizontalShift, color_jitter, horizontal_shift, noise
-from usb_negsamp.data.image_source import ImageArrays, ImageSource
 from usb_negsamp.data.mismatch import (
     classifier_posteriors,
     mismatch_from_features,
     neighbor_scores,
     ranks_within_classes,
 )
-from usb_negsamp.data.oliver_augmentation import TensorAugmentation, mixmatch_augmentation, oliver_augmentation
-from usb_negsamp.data.open_set import OpenSetSplit, open_set_split, seen_class_indices
-from usb_negsamp.data.outliers import load_outliers, outlier_name
-from usb_negsamp.data.preprocessing import GCNZCA, PREPROCESSING, ChannelScaling, fit_preprocessing
-from usb_negsamp.data.protocols import PROTOCOLS
-from usb_negsamp.data.same_classes import check_same_classes
-from usb_negsamp.data.sources import HOST_SOURCES, SOURCES, load_source
-from usb_negsamp.data.split_record import SplitRecord, adaptation_record, closed_record, open_set_record
-from usb_negsamp.data.splits import Split, labeled_split
-from usb_negsamp.data.superclasses import cifar100_superclass_order
-from usb_negsamp.data.torchvision_sets import stl10_folds
-from usb_negsamp.data.transforms import evaluation_transform, strong_transform, weak_transform
+from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource
+from usb_negsamp.data.sources.outliers import load_outliers, outlier_name
+from usb_negsamp.data.sources.registry import HOST_SOURCES, SOURCES, load_source
+from usb_negsamp.data.sources.same_classes import check_same_classes
+from usb_negsamp.data.sources.torchvision_sets import stl10_folds
+from usb_negsamp.data.splits.chosen_classes import (
+    CLASS_ORDERS,
+    chosen_classes,
+    cifar100_superclass_order,
+    number_of_classes,
+)
+from usb_negsamp.data.splits.labeled import Split, labeled_split
+from usb_negsamp.data.splits.open_set import OpenSetSplit, open_set_split, seen_class_indices
+from usb_negsamp.data.splits.protocols import PROTOCOLS
+from usb_negsamp.data.splits.record import SplitRecord, adaptation_record, closed_record, open_set_record
+from usb_negsamp.data.views.dnll import HorizontalShift, color_jitter, horizontal_shift, noise
+from usb_negsamp.data.views.oliver import TensorAugmentation, mixmatch_augmentation, oliver_augmentation
+from usb_negsamp.data.views.preprocessing import GCNZCA, PREPROCESSING, ChannelScaling, fit_preprocessing
+from usb_negsamp.data.views.transforms import evaluation_transform, strong_transform, weak_transform
 
 __all__ = [
     "CLASS_ORDERS",

@@ -23,7 +23,7 @@ from usb_negsamp.host.repairs import apply_all
 apply_all()
 apply_options()
 
-from usb_negsamp.host.datasets import offer_sources  # noqa: E402 (the repaired host is what it builds on)
+from usb_negsamp.host.datasets.build import offer_sources  # noqa: E402 (the repaired host is what it builds on)
 
 offer_sources()
 

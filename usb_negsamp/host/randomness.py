@@ -40,3 +40,17 @@ def keyed_randomness(key: int) -> Iterator[None]:
         torch.set_rng_state(torch_state)
         if on_cuda:
             torch.cuda.set_rng_state_all(cuda_states)
+
+
+_MASK = (1 << 64) - 1
+
+
+def mix(*numbers: int) -> int:
+    """A 63-bit number that depends on every one of ``numbers`` and their order (splitmix64)."""
+    state = 0
+    for number in numbers:
+        state = (state ^ (number & _MASK)) + 0x9E3779B97F4A7C15 & _MASK
+        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
+        state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _MASK
+        state ^= state >> 31
+    return state >> 1

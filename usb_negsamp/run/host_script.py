@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from usb_negsamp.run.keys import OWN_ARGUMENTS
-from usb_negsamp.run.presets import fill
+from usb_negsamp.run.configuration.keys import OWN_ARGUMENTS
+from usb_negsamp.run.configuration.presets import fill
 
 LAUNCHER_ONLY = ("device", "curve", "deterministic")
 """Keys of ours that only ``usb-negsamp train`` carries out."""

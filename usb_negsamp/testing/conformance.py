@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.run.determinism import determinism
+from usb_negsamp.run.training.determinism import determinism
 from usb_negsamp.testing.registration import as_text, follow
 from usb_negsamp.testing.report import FAILED, PASSED, SKIPPED, Broken, ConformanceError, Outcome, Report, Skipped
 from usb_negsamp.testing.run_checks import (

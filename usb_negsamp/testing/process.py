@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from usb_negsamp.run.determinism import determinism
+from usb_negsamp.run.training.determinism import determinism
 from usb_negsamp.testing.registration import follow
 from usb_negsamp.testing.subject import described, stages
 from usb_negsamp.testing.tiny import build_from, parameters_of, tiny_arguments

@@ -85,7 +85,7 @@ def check_determinism(subject: Subject) -> None:
 
 def check_resume(subject: Subject) -> None:
     """A run that is stopped in mid-epoch and goes on in a new object ends with the same bits as one that was not."""
-    from usb_negsamp.host.checkpoint import resume
+    from usb_negsamp.host.checkpoints.resume import resume
 
     first = subject.build("stopped")
     in_epoch = first.num_iter_per_epoch

@@ -48,7 +48,7 @@ def tiny_arguments(algorithm: str, save_dir: str | os.PathLike[str], **overrides
     """Arguments of :data:`TINY_RUN` for a registered algorithm, with ``overrides``."""
     import usb_negsamp
     from usb_negsamp.host import ALGORITHMS
-    from usb_negsamp.run.config import Sources, resolve
+    from usb_negsamp.run.configuration.resolution import Sources, resolve
 
     usb_negsamp.register()
     readable = {argument.name.lstrip("-") for argument in ALGORITHMS[algorithm].get_argument()}

@@ -42,7 +42,7 @@ def base_of(algorithm: type[Any], any_parent: bool = False) -> str:
         Skipped: there is none.
     """
     from usb_negsamp.host import ALGORITHMS
-    from usb_negsamp.host.wrapping import UnlabeledLoop, Wrapper
+    from usb_negsamp.host.wrapping.wrapper import UnlabeledLoop, Wrapper
 
     registered = {ALGORITHMS[name]: str(name) for name in ALGORITHMS.keys()}  # noqa: SIM118 (no iteration)
     if issubclass(algorithm, Wrapper):

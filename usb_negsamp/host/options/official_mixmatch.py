@@ -25,7 +25,7 @@ from torch.nn.utils import parametrize
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.wrapping import frozen_running_statistics
+from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
 
 KERNEL_DECAY = 0.02
 HOOK_NAME = "KernelDecayHook"

@@ -7,7 +7,7 @@ from typing import Any
 
 from semilearn.core import AlgorithmBase
 
-from usb_negsamp.host.open_set_evaluation import HOOK_NAME, OpenSetEvaluationHook, check_rejection, open_set_of
+from usb_negsamp.host.evaluation.open_set import HOOK_NAME, OpenSetEvaluationHook, check_rejection, open_set_of
 from usb_negsamp.host.patching import replace
 
 

@@ -25,7 +25,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host.patching import replace
-from usb_negsamp.whole_numbers import whole_numbers
+from usb_negsamp.value_types import whole_numbers
 
 NAMES = ("cosine", "step", "constant", "cosine_to_zero")
 DECAY_FACTOR = 0.2

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.repairs.virtual_adversary import XI, adversarial_logits
+from usb_negsamp.host.wrapping.virtual_adversary import XI, adversarial_logits
 
 DIRECTIONS = ("clean_to_adversarial", "adversarial_to_clean")
 ENTROPIES = ("clean", "perturbed")

@@ -6,8 +6,8 @@ with ``weights_only``, which one numpy scalar breaks; a checkpoint of a ``DataPa
 killed while writing loses both checkpoints. How it is mended: the first epoch to run is computed from the iteration;
 files are written beside and renamed; numpy scalars are stored as Python's and allowed when read; leading ``module.``
 is matched to the live model; an empty loss-scaler state (written on the CPU) leaves the live scaler as it is;
-everything that decides the rest of the run is stored too (:mod:`usb_negsamp.host.run_state`). When it may go: when
-``load_model`` derives the epoch from ``it``.
+everything that decides the rest of the run is stored too (:mod:`usb_negsamp.host.checkpoints.run_state`). When it may
+go: when ``load_model`` derives the epoch from ``it``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from semilearn.core import AlgorithmBase
 
-from usb_negsamp.host.checkpoint_file import read_checkpoint, unwrapped_state, write_checkpoint
+from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state, write_checkpoint
+from usb_negsamp.host.checkpoints.run_state import run_state
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.run_state import run_state
 
 _NUMPY_SCALARS = [
     np.core.multiarray.scalar if int(np.__version__.split(".")[0]) < 2 else np._core.multiarray.scalar,  # type: ignore[attr-defined]

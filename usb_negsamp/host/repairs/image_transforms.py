@@ -3,10 +3,10 @@
 What is wrong: ``datasets/cv_datasets/*.py`` crop an image and make a tensor of it by torchvision's general operations,
 which convert it several times; for 32 x 32 pixels that is two thirds of the weak view's time. How it shows: with the
 host's one worker for a loader a fast device waits for images. How it is mended: ``BasicDataset`` puts
-:class:`~usb_negsamp.data.image_operations.ReflectCrop` and
-:class:`~usb_negsamp.data.image_operations.NormalizedTensor` in the places of the two operations, which give bit for bit
-the same from the same draws; whatever those do not know, other images or other settings, goes through torchvision as
-before. When it may go: when torchvision's operations are as fast on small images.
+:class:`~usb_negsamp.data.views.image_operations.ReflectCrop` and
+:class:`~usb_negsamp.data.views.image_operations.NormalizedTensor` in the places of the two operations, which give bit
+for bit the same from the same draws; whatever those do not know, other images or other settings, goes through
+torchvision as before. When it may go: when torchvision's operations are as fast on small images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PIL import Image
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 from torchvision import transforms
 
-from usb_negsamp.data.image_operations import NormalizedTensor, ReflectCrop
+from usb_negsamp.data.views.image_operations import NormalizedTensor, ReflectCrop
 from usb_negsamp.host.patching import replace
 
 

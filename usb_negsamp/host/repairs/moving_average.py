@@ -74,44 +74,44 @@ class EMA:
         self.backup = {}
 
 
+class EMAHook(host_hooks.EMAHook):
+    """Updates the average after each step and keeps ``ema_model`` equal to it."""
+
+    @torch.no_grad()
+    def before_run(self, algorithm: Any) -> None:
+        algorithm.ema = EMA(algorithm.model, algorithm.ema_m)
+        algorithm.ema.register()
+        if algorithm.resume:
+            algorithm.ema.load(algorithm.ema_model)
+        self._share(algorithm)
+
+    @torch.no_grad()
+    def after_train_step(self, algorithm: Any) -> None:
+        if algorithm.ema is None:
+            return
+        if self.shared is not algorithm.ema:
+            self._share(algorithm)
+        algorithm.ema.update()
+        for averaged, live in self.buffers:
+            torch._foreach_copy_(averaged, live)
+
+    def _share(self, algorithm: Any) -> None:
+        """Let ``ema_model``'s parameters be the tensors of the average, and pair the buffers by dtype."""
+        self.shared = algorithm.ema
+        device = next(algorithm.model.parameters()).device
+        algorithm.ema_model.to(device)
+        for name, parameter in algorithm.ema_model.named_parameters():
+            parameter.data = algorithm.ema.shadow[name]
+        live = dict(algorithm.model.named_buffers())
+        pairs: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
+        for name, buffer in algorithm.ema_model.named_buffers():
+            averaged_group, live_group = pairs.setdefault(buffer.dtype, ([], []))
+            averaged_group.append(buffer)
+            live_group.append(live[name])
+        self.buffers = list(pairs.values())
+
+
 def apply() -> None:
     """Replace ``EMA`` and ``EMAHook``."""
-
-    class EMAHook(host_hooks.EMAHook):
-        """Updates the average after each step and keeps ``ema_model`` equal to it."""
-
-        @torch.no_grad()
-        def before_run(self, algorithm: Any) -> None:
-            algorithm.ema = EMA(algorithm.model, algorithm.ema_m)
-            algorithm.ema.register()
-            if algorithm.resume:
-                algorithm.ema.load(algorithm.ema_model)
-            self._share(algorithm)
-
-        @torch.no_grad()
-        def after_train_step(self, algorithm: Any) -> None:
-            if algorithm.ema is None:
-                return
-            if self.shared is not algorithm.ema:
-                self._share(algorithm)
-            algorithm.ema.update()
-            for averaged, live in self.buffers:
-                torch._foreach_copy_(averaged, live)
-
-        def _share(self, algorithm: Any) -> None:
-            """Let ``ema_model``'s parameters be the tensors of the average, and pair the buffers by dtype."""
-            self.shared = algorithm.ema
-            device = next(algorithm.model.parameters()).device
-            algorithm.ema_model.to(device)
-            for name, parameter in algorithm.ema_model.named_parameters():
-                parameter.data = algorithm.ema.shadow[name]
-            live = dict(algorithm.model.named_buffers())
-            pairs: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-            for name, buffer in algorithm.ema_model.named_buffers():
-                averaged_group, live_group = pairs.setdefault(buffer.dtype, ([], []))
-                averaged_group.append(buffer)
-                live_group.append(live[name])
-            self.buffers = list(pairs.values())
-
     replace_everywhere(misc.EMA, EMA)
     replace_everywhere(host_hooks.EMAHook, EMAHook)

@@ -13,83 +13,18 @@ by its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, a
 from __future__ import annotations
 
 import functools
-import inspect
 import os
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from semilearn.core.utils import build
 
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.host.datasets.registry import AFTER_DATASET, EXTRA_DATASETS, DatasetDict, known_names
 from usb_negsamp.host.patching import replace_everywhere
 
-DatasetDict = dict[str, Any]
-Loader = Callable[[Any, str, str, int, int, str, bool], DatasetDict]
-
-HOST_DATASETS = (
-    "aclImdb",
-    "ag_news",
-    "amazon_review",
-    "cifar10",
-    "cifar100",
-    "dbpedia",
-    "esc50",
-    "eurosat",
-    "fsdnoisy",
-    "gtzan",
-    "imagenet",
-    "imagenet127",
-    "semi_aves",
-    "semi_aves_out",
-    "semi_inat",
-    "stl10",
-    "superbks",
-    "superbsi",
-    "svhn",
-    "tissuemnist",
-    "urbansound8k",
-    "yahoo_answers",
-    "yelp_review",
-)
 DOWNLOADED = frozenset({"cifar10", "cifar100", "eurosat", "food101", "stl10", "svhn", "tissuemnist"})
 # What torchvision and the host's own data sets say in a plain RuntimeError.
 FAILED_DOWNLOAD = ("not found or corrupted", "Dataset not found", "download", "Failed to setup", "Found 0 files")
-
-
-def food101(
-    args: Any,
-    algorithm: str,
-    dataset: str,
-    num_labels: int,
-    num_classes: int,
-    data_dir: str = "./data",
-    include_lb_to_ulb: bool = True,
-) -> DatasetDict:
-    """The host's own loader of Food-101, which its ``get_dataset`` does not call."""
-    from semilearn.datasets import get_food101
-
-    labeled, unlabeled, evaluation = get_food101(
-        args, algorithm, dataset, num_labels, num_classes, data_dir=data_dir, include_lb_to_ulb=include_lb_to_ulb
-    )
-    return {"train_lb": labeled, "train_ulb": unlabeled, "eval": evaluation, "test": None}
-
-
-EXTRA_DATASETS: dict[str, Loader] = {"food101": food101}
-AFTER_DATASET: list[Callable[[Any, str, DatasetDict], DatasetDict]] = []
-
-
-def known_names() -> list[str]:
-    """Names of the data sets that this host, or ``EXTRA_DATASETS``, can load."""
-    mentioned = set(_text_constants(inspect.unwrap(build.get_dataset).__code__.co_consts))
-    return sorted({*EXTRA_DATASETS, *mentioned.intersection(HOST_DATASETS)})
-
-
-def _text_constants(constants: Any) -> Iterator[str]:
-    for constant in constants:
-        if isinstance(constant, str):
-            yield constant
-        elif isinstance(constant, (tuple, frozenset)):
-            yield from _text_constants(constant)
 
 
 def _cannot_be_had(error: Exception) -> bool:

@@ -1,0 +1,504 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.checkout import patch
+from usb_negsamp.run.checkout.insertions import read_insertions, with_insertions, without_insertions
+from usb_negsamp.run.cli.main import main
+
+# As much of the two scripts as the patches look for, in lines of our own.
+TRAIN = """\
+import argparse
+import os
+import torch
+from semilearn.algorithms import anything
+over_write_args_from_file = print
+
+
+def get_config():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-o", "--overwrite", action="store_true")
+    args = parser.parse_args()
+    return args
+
+
+def main(args):
+    ngpus_per_node = torch.cuda.device_count()
+    return ngpus_per_node
+
+
+def main_worker(gpu, ngpus_per_node, args):
+    assert args.seed is not None
+    logger_level = "QUIET"
+    if args.resume:
+        try:
+            print(logger_level)
+        except:
+            print("no")
+"""
+EVAL = """\
+import argparse
+import torch
+from semilearn.core.utils import anything
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    args = parser.parse_args()
+    load_state_dict = {}
+    save_dir = "."
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """An imitation of a checkout of the host."""
+    folder = tmp_path / "checkout"
+    (folder / "semilearn").mkdir(parents=True)
+    (folder / "semilearn/__init__.py").write_text("")
+    (folder / "train.py").write_text(TRAIN)
+    (folder / "eval.py").write_text(EVAL)
+    (folder / "config/theirs").mkdir(parents=True)
+    (folder / "config/theirs/one.yaml").write_text("seed: 1\n")
+    return folder
+
+
+@pytest.fixture
+def our_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two configuration files of ours, one in a folder, in place of those that the package has."""
+    folder = tmp_path / "ours"
+    (folder / "table1").mkdir(parents=True)
+    (folder / "a.yaml").write_text("algorithm: ns3l\n")
+    (folder / "table1/b.yaml").write_text("algorithm: vat_ns3l\n")
+    original = patch.packaged_folder
+    monkeypatch.setattr(patch, "packaged_folder", lambda name: folder if name == "config" else original(name))
+    return folder
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file and folder below ``folder``, files with their checksum and mode; what Python compiled is left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if "__pycache__" not in path.parts:
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "folder"
+            found[path.relative_to(folder).as_posix()] = f"{content} {stat.S_IMODE(path.stat().st_mode):o}"
+    return found
+
+
+def the_line(capsys: pytest.CaptureFixture[str]) -> str:
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("usb-negsamp: error: ")
+    return lines[0]
+
+
+def test_patching_only_adds_lines(checkout: Path, our_configs: Path) -> None:
+    assert main(["patch", str(checkout)]) == 0
+    for name, pristine in (("train.py", TRAIN), ("eval.py", EVAL)):
+        patched = (checkout / name).read_text()
+        compile(patched, name, "exec")
+        rest = iter(patched.splitlines())
+        assert all(line in rest for line in pristine.splitlines())
+        assert len(patched) > len(pristine)
+
+
+def test_patching_twice_is_patching_once(checkout: Path, our_configs: Path) -> None:
+    main(["patch", str(checkout)])
+    once = tree(checkout)
+    assert main(["patch", str(checkout)]) == 0
+    assert tree(checkout) == once
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_reverting_gives_back_every_byte(checkout: Path, our_configs: Path, ending: str) -> None:
+    (checkout / "train.py").write_bytes(TRAIN.replace("\n", ending).encode() + b"# no newline at the end")
+    (checkout / "train.py").chmod(0o755)
+    pristine = tree(checkout)
+    main(["patch", str(checkout)])
+    assert b"\n# >>> usb-negsamp: plugins " in (checkout / "train.py").read_bytes()
+    assert (b"\r\n" in (checkout / "train.py").read_bytes().replace(b"\r\n", b"", 1)) == (ending == "\r\n")
+    assert main(["patch", str(checkout), "--revert"]) == 0
+    assert tree(checkout) == pristine
+
+
+def test_reverting_removes_a_config_folder_that_it_made(checkout: Path, our_configs: Path) -> None:
+    shutil.rmtree(checkout / "config")
+    pristine = tree(checkout)
+    main(["patch", str(checkout)])
+    assert (checkout / "config/table1/b.yaml").is_file()
+    main(["patch", str(checkout), "--revert"])
+    assert tree(checkout) == pristine
+
+
+def test_reverting_an_unpatched_checkout_changes_nothing(checkout: Path) -> None:
+    pristine = tree(checkout)
+    assert main(["patch", str(checkout), "--revert"]) == 0
+    assert tree(checkout) == pristine
+
+
+def test_a_configuration_file_of_somebody_else_is_never_touched(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "config/a.yaml").write_text("seed: 5\n")
+    pristine = tree(checkout)
+    assert main(["patch", str(checkout)]) == 0
+    assert "a.yaml: kept as it is, not ours" in capsys.readouterr().out
+    assert (checkout / "config/a.yaml").read_text() == "seed: 5\n"
+    assert (checkout / "config/table1/b.yaml").read_text() == "algorithm: vat_ns3l\n"
+    main(["patch", str(checkout), "--revert"])
+    assert tree(checkout) == pristine
+
+
+def test_a_placed_configuration_file_that_the_user_changed_outlives_the_revert(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["patch", str(checkout)])
+    (checkout / "config/table1/b.yaml").write_text("algorithm: mine\n")
+    main(["patch", str(checkout)])
+    main(["patch", str(checkout), "--revert"])
+    assert "b.yaml: kept as it is, changed since it was placed" in capsys.readouterr().out
+    assert (checkout / "config/table1/b.yaml").read_text() == "algorithm: mine\n"
+    assert not (checkout / "config/a.yaml").exists()
+    assert not (checkout / patch.LIST).exists()
+
+
+def test_a_newer_version_replaces_what_an_older_one_put_there(
+    checkout: Path, our_configs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pristine = tree(checkout)
+    main(["patch", str(checkout)])
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "1-one.insert").write_text("file: train.py\nafter: ^import os$\n+ANSWER = 42\n")
+    monkeypatch.setattr(patch, "packaged_folder", lambda name: newer if name == "patches" else our_configs)
+    (our_configs / "a.yaml").unlink()
+    (our_configs / "table1/b.yaml").write_text("algorithm: newer\n")
+    main(["patch", str(checkout)])
+    text = (checkout / "train.py").read_text()
+    assert text.count("# >>> usb-negsamp") == 1
+    assert "ANSWER = 42" in text
+    assert not (checkout / "config/a.yaml").exists()
+    assert (checkout / "config/table1/b.yaml").read_text() == "algorithm: newer\n"
+    main(["patch", str(checkout), "--revert"])
+    assert tree(checkout) == pristine
+
+
+def test_a_missing_place_is_one_line_that_names_the_file(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "eval.py").write_text(EVAL.replace("save_dir", "folder"))
+    before = tree(checkout)
+    assert main(["patch", str(checkout)]) == 2
+    assert "eval.py is of a revision that the patch 'eval' does not fit" in the_line(capsys)
+    assert tree(checkout) == before
+
+
+def test_a_place_that_is_there_twice_is_refused(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "train.py").write_text(TRAIN + "\ndef get_config():\n    pass\n")
+    assert main(["patch", str(checkout)]) == 2
+    assert "found 2" in the_line(capsys)
+
+
+def test_a_place_in_the_middle_of_a_statement_is_refused(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "train.py").write_text(TRAIN.replace("ArgumentParser()", "ArgumentParser(\n    )"))
+    assert main(["patch", str(checkout)]) == 2
+    assert "it is no Python" in the_line(capsys)
+
+
+@pytest.mark.parametrize("words", [[], ["--revert"]])
+def test_changed_lines_of_ours_are_neither_replaced_nor_removed(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    main(["patch", str(checkout)])
+    text = (checkout / "train.py").read_text()
+    (checkout / "train.py").write_text(text.replace("\nload_plugins()", "\nprint(load_plugins())"))
+    before = tree(checkout)
+    capsys.readouterr()
+    assert main(["patch", str(checkout), *words]) == 2
+    assert "the lines that the patch 'plugins' inserted were changed" in the_line(capsys)
+    assert tree(checkout) == before
+
+
+@pytest.mark.parametrize("mark", ["# >>> usb-negsamp: ", "# <<< usb-negsamp: "])
+def test_a_lost_mark_is_noticed(checkout: Path, our_configs: Path, mark: str) -> None:
+    main(["patch", str(checkout)])
+    lines = (checkout / "train.py").read_text().splitlines(keepends=True)
+    lines.remove(next(line for line in lines if mark in line))
+    with pytest.raises(ConfigError, match=r"train\.py, line \d+"):
+        without_insertions("".join(lines), "train.py")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "expected: usb-negsamp patch CHECKOUT"),
+        (["nowhere"], "nowhere is none"),
+        (["."], "is no checkout of USB: it has no train.py"),
+        ([".", "--revrt"], "did you mean '--revert'?"),
+        ([".", "--revert", "--check"], "expected: usb-negsamp patch CHECKOUT"),
+    ],
+)
+def test_what_is_no_checkout_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["patch", *words]) == 2
+    assert said in the_line(capsys)
+
+
+def test_a_damaged_list_of_placed_files_cannot_reach_outside(
+    checkout: Path, our_configs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / patch.LIST).write_text('{"files": {"config/../train.py": "0"}, "folders": []}')
+    assert main(["patch", str(checkout), "--revert"]) == 2
+    assert "is damaged" in the_line(capsys)
+
+
+def test_a_file_that_cannot_be_written_puts_the_others_back(
+    checkout: Path, our_configs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "config/table1").mkdir()
+    before = tree(checkout)
+    replace = os.replace
+
+    def fails_in_config(source: Path, target: Path) -> None:
+        if Path(target).name == "b.yaml":
+            raise PermissionError(13, "Permission denied", str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_in_config)
+    assert main(["patch", str(checkout)]) == 2
+    assert "b.yaml cannot be written: Permission denied; nothing was changed" in the_line(capsys)
+    assert tree(checkout) == before
+
+
+def test_check_tells_pristine_patched_and_modified_apart(
+    checkout: Path,
+    our_configs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def verdict() -> tuple[int, str]:
+        capsys.readouterr()
+        before = tree(checkout)
+        code = main(["patch", str(checkout), "--check"])
+        assert tree(checkout) == before
+        return code, capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
+
+    patches = tmp_path / "patches"
+    shutil.copytree(patch.packaged_folder("patches"), patches)
+    sums = [f"{hashlib.sha256((checkout / name).read_bytes()).hexdigest()}  {name}" for name in ("train.py", "eval.py")]
+    (patches / patch.PRISTINE).write_text("# known\n" + "\n".join(sums) + "\n")
+    monkeypatch.setattr(patch, "packaged_folder", lambda name: patches if name == "patches" else our_configs)
+
+    assert verdict() == (1, "pristine")
+    main(["patch", str(checkout)])
+    assert verdict() == (0, "patched")
+    (checkout / "config/a.yaml").unlink()
+    assert verdict() == (1, "partly patched")
+    main(["patch", str(checkout)])
+    (checkout / "eval.py").write_text(EVAL)
+    assert verdict() == (1, "partly patched")
+    main(["patch", str(checkout), "--revert"])
+    (checkout / "train.py").write_text(TRAIN + "# theirs\n")
+    assert verdict() == (1, "modified by others, or of a revision that we do not know")
+    main(["patch", str(checkout)])
+    assert verdict() == (0, "patched")
+    (checkout / "train.py").write_text((checkout / "train.py").read_text().replace("load_plugins", "load"))
+    assert verdict() == (1, "modified by others, or of a revision that we do not know")
+
+
+def test_the_packaged_patches_hold_no_line_of_the_host() -> None:
+    for path in patch.packaged_folder("patches").glob("*.insert"):
+        for line in path.read_text().splitlines():
+            assert line == "" or line.startswith(("#", "+", "file: ", "before: ^", "after: ^"))
+
+
+def run_patched_lines(checkout: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run what patch 1 inserts, in a checkout whose ``semilearn`` is empty, beside two installed plugins."""
+    for name, body in (("good", "print('good is loaded')"), ("bad", "raise OSError('no disk')")):
+        (checkout / f"{name}_plugin.py").write_text(f"def register():\n    {body}\n")
+        info = checkout / f"{name}_plugin-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[semilearn.plugins]\n{name} = {name}_plugin:register\n")
+    insertions = [one for one in read_insertions(patch.packaged_folder("patches")) if one.patch == "plugins"]
+    text = with_insertions("import os\nfrom semilearn.algorithms import x\n", "train.py", insertions[:1])
+    (checkout / "train.py").write_text(text)
+    (checkout / "semilearn/algorithms.py").write_text("x = print('semilearn is imported')\n")
+    variables = {key: value for key, value in os.environ.items() if key != "USB_PLUGINS"}
+    return subprocess.run(
+        [sys.executable, "train.py"], cwd=checkout, env={**variables, **environment}, capture_output=True, text=True
+    )
+
+
+def test_plugins_are_chosen_by_the_environment_and_come_before_semilearn(checkout: Path) -> None:
+    done = run_patched_lines(checkout, {"USB_PLUGINS": "good"})
+    assert done.stdout.splitlines() == ["good is loaded", "semilearn is imported"]
+
+
+def test_an_empty_variable_loads_no_plugin(checkout: Path) -> None:
+    assert run_patched_lines(checkout, {"USB_PLUGINS": ""}).stdout.splitlines() == ["semilearn is imported"]
+
+
+def test_an_error_names_the_plugin_at_fault(checkout: Path) -> None:
+    done = run_patched_lines(checkout, {})
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert "the plugin 'bad' (bad_plugin:register) failed: no disk; USB_PLUGINS= runs without plugins" in last
+
+
+def test_an_absent_plugin_is_one_line(checkout: Path) -> None:
+    done = run_patched_lines(checkout, {"USB_PLUGINS": "good,gone"})
+    assert len(done.stderr.splitlines()) == 1
+    assert "no such plugin: gone" in done.stderr
+
+
+# --- a real checkout
+
+needs_checkout = pytest.mark.skipif(
+    not os.environ.get("USB_CHECKOUT"), reason="USB_CHECKOUT does not name a checkout of the host"
+)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A patched copy of the checkout; at the end of the tests it is reverted, and no trace of them is left."""
+    source, copy = Path(os.environ["USB_CHECKOUT"]), tmp_path_factory.mktemp("real") / "checkout"
+    copy.mkdir()
+    for name in ("train.py", "eval.py"):
+        shutil.copy2(source / name, copy)
+    for name in ("semilearn", "config"):
+        shutil.copytree(source / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    patch.plan_revert(copy).carry_out()
+    pristine = tree(copy)
+    assert main(["patch", str(copy)]) == 0
+    patched = tree(copy)
+    assert main(["patch", str(copy), "--revert"]) == 0
+    assert tree(copy) == pristine
+    assert main(["patch", str(copy)]) == 0
+    assert tree(copy) == patched
+    yield copy
+    assert main(["patch", str(copy), "--revert"]) == 0
+    assert tree(copy) == pristine
+
+
+@pytest.fixture
+def train(real: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run ``python train.py`` (or another script) in the checkout, on the CPU, with a small run of ours."""
+
+    def run(*words: str, script: str = "train.py", **environment: str) -> subprocess.CompletedProcess[str]:
+        if script == "train.py":
+            lengths = ["--num_train_iter", "10", "--num_eval_iter", "5", "--num_log_iter", "5", "--batch_size", "50"]
+            words = (
+                "--c",
+                "config/vat_ns3l_digits.yaml",
+                *lengths,
+                "--save_dir",
+                str(tmp_path),
+                "--save_name",
+                "run",
+                *words,
+            )
+        variables = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", **environment}
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", script, *words], cwd=real, env=variables, capture_output=True, text=True
+        )
+
+    return run
+
+
+Train = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def finished(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether all iterations were made and the results printed."""
+    assert done.returncode == 0, done.stderr[-2000:]
+    return "10 iteration" in done.stderr and "Model result" in done.stderr and "train/ns3l_loss" in done.stderr
+
+
+@needs_checkout
+def test_the_hosts_own_script_trains_evaluates_and_resumes_ours(train: Train, tmp_path: Path) -> None:
+    assert finished(train())
+    folder = tmp_path / "run"
+    latest = str(folder / "latest_model.pth")
+    (folder / "mine.txt").write_text("precious")
+
+    again = train()
+    assert again.returncode == 1
+    assert "already exists: give --overwrite" in again.stderr.splitlines()[-1]
+    lost = train("--resume", "--load_path", str(tmp_path / "gone.pth"))
+    assert lost.returncode == 1
+    assert "there is no checkpoint" in lost.stderr.splitlines()[-1]
+    unreadable = train("--resume", "--load_path", str(folder / "mine.txt"))
+    assert unreadable.returncode == 1
+    assert "ConfigError" in unreadable.stderr
+    resumed = train("--resume", "--load_path", latest, "--num_train_iter", "15")
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert "15 iteration" in resumed.stderr
+    assert " 5 iteration" not in resumed.stderr
+    assert (folder / "mine.txt").read_text() == "precious"
+
+    words = f"--load_path {latest} --net small_cnn --dataset digits --img_size 28 --crop_ratio 0.9".split()
+    evaluated = train(*words, script="eval.py")
+    assert "Test Accuracy: 0." in evaluated.stdout, evaluated.stderr[-2000:]
+    assert finished(train("--overwrite"))
+    assert not (folder / "mine.txt").exists()
+
+
+@needs_checkout
+def test_an_imbalanced_algorithm_of_the_host_trains_beside_ours(train: Train) -> None:
+    assert finished(train("--imb_algorithm", "darp"))
+
+
+@needs_checkout
+def test_spawned_processes_load_the_plugins_and_share_the_batch(train: Train) -> None:
+    done = train("--multiprocessing-distributed", "True", USB_CPU_PROCESSES="2")
+    assert finished(done)
+    assert "batch_size=25" in done.stderr
+
+
+@needs_checkout
+def test_the_command_line_beats_the_file_and_knows_the_algorithms_flags(train: Train) -> None:
+    done = train("--seed", "7", "--ns3l_threshold", "0.02", "--algorithm", "fixmatch_ns3l", "--p_cutoff", "0.9")
+    assert finished(done)
+    for setting in ("seed=7", "ns3l_threshold=0.02", "p_cutoff=0.9", "dataset='digits'"):
+        assert setting in done.stderr
+    refused = train("--ns3l_treshold", "0.02")
+    assert refused.returncode == 2
+    assert "unrecognized arguments: --ns3l_treshold 0.02" in refused.stderr.splitlines()[-1]
+
+
+@needs_checkout
+def test_our_keys_and_presets_work_in_the_hosts_own_script(train: Train) -> None:
+    done = train("--preset", "ns3l", "--split_seed", "3", "--lr", "0.01")
+    assert finished(done)
+    for setting in ("preset='ns3l'", "split_seed=3", "lr=0.01", "lr_schedule='step'", "bn_update='joint'"):
+        assert setting in done.stderr
+
+
+@needs_checkout
+def test_the_checkouts_semilearn_is_the_one_that_is_used(real: Path) -> None:
+    code = "import train, semilearn; print(semilearn.__file__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=real, capture_output=True, text=True)
+    assert done.stdout.split()[-1] == str(real / "semilearn/__init__.py")
+
+
+@needs_checkout
+def test_without_plugins_the_host_is_the_hosts(train: Train) -> None:
+    done = train(USB_PLUGINS="")
+    assert done.returncode != 0
+    assert "KeyError: 'vat_ns3l'" in done.stderr or "ModuleNotFoundError" in done.stderr or "ruamel" in done.stderr

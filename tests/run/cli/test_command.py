@@ -1,0 +1,82 @@
+"""The command itself: help without torch, lists, the doctor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from usb_negsamp.run.cli.main import main
+
+LIGHT = """\
+import sys
+from usb_negsamp.run.cli import main
+code = main(sys.argv[1:])
+heavy = [name for name in ("torch", "semilearn", "numpy", "matplotlib", "timm") if name in sys.modules]
+print(heavy, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["train", "--help"], 0),
+        (["list", "--help"], 0),
+        (["doctor", "--help"], 0),
+        (["patch", "--help"], 0),
+        (["train", "--c", "absent.yaml"], 2),
+        (["train", "oops"], 2),
+        (["nonsense"], 2),
+    ],
+    ids=str,
+)
+def test_help_and_the_first_mistakes_load_neither_torch_nor_the_host(argv: list[str], code: int) -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT, *argv], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.splitlines()[-1] == "[]"
+    if code == 0:
+        assert done.stdout
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "usb_negsamp", "--help"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("usage: usb-negsamp COMMAND")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("algorithms", "vat_ns3l"), ("wrappers", "ns3l"), ("datasets", "digits"), ("nets", "small_cnn")],
+)
+def test_list_prints_one_name_a_line(kind: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", kind]) == 0
+    assert name in capsys.readouterr().out.splitlines()
+
+
+def test_list_alone_prints_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.endswith(":")] == ["algorithms:", "wrappers:", "datasets:", "nets:"]
+
+
+def test_list_keys_prints_the_keys_of_an_algorithm(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "keys", "--algorithm", "vat_ns3l"]) == 0
+    names = [line[2:].split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"lr", "device", "vat_eps", "ns3l_threshold"} <= set(names)
+    assert "p_cutoff" not in names
+
+
+def test_the_doctor_finds_what_training_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    report = capsys.readouterr().out
+    for word in ("torch", "semilearn", "repairs", "device", "all is well"):
+        assert word in report
+
+
+def test_the_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    assert main(["doctor"]) == 1
+    assert "training cannot work here: timm does not load" in capsys.readouterr().out

@@ -1,0 +1,123 @@
+"""``usb-negsamp reproduce``: the runs of a paper's table, and the paper's figures beside theirs."""
+
+from __future__ import annotations
+
+import csv
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from one_line import assert_one_line
+
+from usb_negsamp.run.cli.main import main
+from usb_negsamp.run.configuration.headers import config_paths
+from usb_negsamp.run.configuration.resolution import read_sources, resolve
+from usb_negsamp.run.sweep import reproduce
+
+HEADER = """\
+# {title}.
+# Paper:    Nobody, "Small Tables", nowhere, Table {table}.
+# Expected: 12.5 ± 1.0% test error in the paper. Not measured here.
+# Time:     seconds.
+# Command:  usb-negsamp train --c config/small/{name}.yaml
+"""
+KEYS = {
+    "dataset": "digits", "net": "small_cnn", "num_classes": 10, "num_labels": 40, "batch_size": 8, "num_train_iter": 4,
+    "num_log_iter": 2, "num_eval_iter": 2, "img_size": 16, "validation_size": 60, "device": "cpu", "lr": 0.03,
+    "use_tensorboard": False, "curve": False,
+}  # fmt: skip
+SPL = {"spl_mismatch": 0.3, "spl_rounds": 1, "spl_inner_steps": 2, "spl_outer_steps": 2}
+
+
+@pytest.fixture
+def small_tables(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two configurations of Table 1 and one of Table 2 of a paper, in the place of ours."""
+    folder = work_dir / "config" / "small"
+    folder.mkdir(parents=True)
+    for name, table, keys in (
+        ("table1_labels", 1, {"algorithm": "supervised"}),
+        ("table1_repaired", 1, {"algorithm": "pseudolabel_spl", **SPL}),
+        ("table2_labels", 2, {"algorithm": "supervised"}),
+    ):
+        header = HEADER.format(title=f"The one | of {name}", table=table, name=name)
+        (folder / f"{name}.yaml").write_text(header + yaml.safe_dump({**KEYS, **keys, "save_name": name}))
+    monkeypatch.setattr(reproduce, "packaged_folder", lambda name: work_dir / name)
+    return work_dir
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")]
+
+
+def test_a_table_is_trained_and_shown_beside_the_paper_s_and_goes_on(
+    small_tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["reproduce", "small/table1", "--seeds", "1", "--jobs", "2"]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    directory = Path("saved_models/small_table1")
+    table = (directory / "table.md").read_text()
+    assert table.strip() in printed
+    with (directory / "results.csv").open(newline="") as file:
+        rows = {row["algorithm"]: row for row in csv.DictReader(file)}
+    labels, repaired = (cells(line) for line in table.splitlines()[2:])
+    assert labels[:3] == ["table1_labels", "The one / of table1_labels", "12.5 ± 1.0% test error in the paper"]
+    accuracy = 100 * float(rows["supervised"]["test_acc_at_best"])
+    shown = f"{100 - accuracy:.2f}% test error, {accuracy:.2f}% accuracy"
+    assert labels[3:] == [f"{shown} (best on validation)", "1"]
+    accuracy = 100 * float(rows["pseudolabel_spl"]["spl_test_acc"])
+    shown = f"{100 - accuracy:.2f}% test error, {accuracy:.2f}% accuracy"
+    assert repaired[3:] == [f"{shown} (what the run ends with)", "1"]
+    assert main(command) == 0
+    streams = capsys.readouterr()
+    assert "2 runs, 2 finished before" in streams.err
+    assert table.strip() in streams.out
+    before = (directory / "results.csv").read_text().splitlines()
+    assert main([*command, "--only", "labels"]) == 0
+    assert sorted((directory / "results.csv").read_text().splitlines()) == sorted(before)
+
+
+def test_the_commands_of_a_dry_run_are_those_of_the_table_and_nothing_is_written(
+    work_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--only", "full,no_outer", "--dry-run", "--save_dir", "out", "--lr=0.01"]
+    assert main(["reproduce", "spl/table3", *words]) == 0
+    lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 2 * reproduce.SEEDS
+    assert all(line[:2] == ["usb-negsamp", "train"] for line in lines)
+    args = [resolve(read_sources(line[2:])).args for line in lines]
+    assert {found.spl_ablation for found in args} == {None, "no_outer"}
+    assert [found.seed for found in args] == [found.split_seed for found in args] == [*range(5), *range(5)]
+    assert {found.lr for found in args} == {0.01}
+    assert args[0].save_dir == "out/spl_table3/table3_cifar10_full"
+    assert list(work_dir.iterdir()) == []
+
+
+def test_every_configuration_of_a_table_is_found_there() -> None:
+    found = {path.stem for headers in reproduce.tables().values() for path in headers if "table" in path.stem}
+    assert found == {Path(path).stem for path in config_paths() if "/table" in path}
+    assert {"ns3l/table1", "ns3l/table6", "dnll/table5", "spl/table3"} <= set(reproduce.tables())
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "reproduce needs a table first, e.g. ns3l/table1"),
+        (["small/tabel1"], "unknown table 'small/tabel1'; did you mean 'small/table1'"),
+        (["small/table1", "--only", "vat"], "there are table1_labels, table1_repaired"),
+        (["small/table1", "--save_name", "x"], "save_name cannot be given"),
+        (["small/table1", "--lrr", "1"], "unknown key 'lrr'; did you mean 'lr'"),
+        (["small/table1", "--seeds", "0"], "seeds must be at least 1, got 0"),
+        (["small/table1", "--spl_rounds", "2"], "spl_rounds"),
+    ],
+)
+def test_a_wrong_request_is_one_line(
+    words: list[str], line: str, small_tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_one_line(["reproduce", *words], line, small_tables, capsys)
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "--help"]) == 0
+    assert "--dry_run" in capsys.readouterr().out

@@ -1,0 +1,493 @@
+"""Sweeps: what they are asked, which runs that makes, and how they are worked off, stopped and taken up again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.cli.main import main
+from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.sweep import slurm, workers
+from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
+from usb_negsamp.run.sweep.run_state import words_to_begin
+from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of
+
+WriteConfig = Callable[..., str]
+
+WRONG: list[tuple[list[str], str]] = [
+    ([], "nothing to sweep: give --grid key=value,value"),
+    (["--grid"], "--grid needs key=value,value"),
+    (["--grid", "lr"], "--grid: expected key=value,value, got 'lr'"),
+    (["--grid", "=1"], "--grid: expected key=value,value, got '=1'"),
+    (["--grid", "lr="], "--grid: lr has no values; expected lr=value,value"),
+    (["--grid", "lr=1,,2"], "--grid: lr has an empty value in 'lr=1,,2'"),
+    (["--grid", "lr=1", "lr=2"], "--grid: lr is given twice"),
+    (["--grid", "save_name=a,b"], "--grid: save_name cannot be varied"),
+    (["--grid", "lr=1,2", "--lr", "3"], "lr is given in the grid and as --lr"),
+    (["--grid", "ns3l_treshold=0.01"], "unknown key 'ns3l_treshold'; did you mean 'ns3l_threshold'?"),
+    (["--grid", "ns3l_weight=1,much"], "--grid ns3l_weight=much: ns3l_weight must be a number, got 'much'"),
+    (["--grid", "ns3l_threshold=0.01,0.2"], "--grid ns3l_threshold=0.2: ns3l_threshold must be more than 0 and less"),
+    (["--grid", "lr=1,-2", "momentum=0.5"], "--grid lr=-2 momentum=0.5: lr must be more than 0, got -2.0"),
+    (["--grid", "lr=1,1.0"], "--grid: a combination is there twice"),
+    (["--algorithms", "vat_ns3l,vat_ns3"], "unknown algorithm 'vat_ns3'; did you mean 'vat_ns3l'?"),
+    (["--algorithms", "vat", "--grid", "algorithm=vat_ns3l"], "--grid: algorithm is given twice"),
+    (["--seeds", "0"], "seeds must be at least 1, got 0"),
+    (["--seeds", "some"], "seeds must be a whole number, got 'some'"),
+    (["--seeds", "2", "--seed", "1", "--split_seed", "1"], "--seeds sets seed and split_seed, but both are given"),
+    (["--seeds", "2", "--jobs", "0"], "jobs must be at least 1, got 0"),
+    (["--seeds", "2", "--load_path", "x.pth"], "--load_path belongs to a single run"),
+    (["--seeds", "2", "--save_name", "a/b"], "save_name must be the name of the sweep's folder, got 'a/b'"),
+    (["--seeds", "2", "--epochs", "3"], "unknown key 'epochs'; did you mean 'epoch'?"),
+    (["--seeds", "2", "--slurm", "gpu"], "--slurm: expected name=value,name=value"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), WRONG, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_a_bad_grid_is_one_line_and_nothing_is_written(
+    words: list[str], message: str, write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--c", write_config(), *words]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("usb-negsamp: error: ")
+    assert message in lines[0]
+    assert [path.name for path in work_dir.iterdir()] == ["run.yaml"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["sweep", "--help"], ["report", "--help"], ["sweep", "--seeds", "0"], ["sweep", "--c", "absent.yaml"]],
+    ids=str,
+)
+def test_help_and_the_first_mistakes_load_nothing_heavy(words: list[str]) -> None:
+    code = f"import sys; from usb_negsamp.run.cli.main import main; main({words!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "semilearn", "numpy", "scipy", "matplotlib"} & set(done.stdout.splitlines()[-1].split())
+
+
+def test_an_error_of_the_file_itself_does_not_blame_the_grid(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--c", write_config(batch_size=0), "--grid", "lr=0.1,0.3"]) == 2
+    assert capsys.readouterr().err == "usb-negsamp: error: batch_size must be more than 0, got 0\n"
+
+
+def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
+    return make_plan(parse(["--c", write_config(**changes), *words]))
+
+
+def test_all_combinations_run_with_all_seeds_each_in_its_own_folder(write_config: WriteConfig) -> None:
+    plan = plan_of(write_config, "--grid", "ns3l-threshold=0.01,0.02", "ns3l_weight=0.3,1,3", "--seeds", "2")
+    assert len(plan.runs) == 12
+    assert plan.directory == Path("runs/run_sweep")
+    first = plan.runs[0]
+    assert first.name == "ns3l_threshold=0.01_ns3l_weight=0.3_seed=0"
+    assert first.directory == Path("runs/run_sweep") / first.name
+    assert first.point == {"ns3l_threshold": 0.01, "ns3l_weight": 0.3}
+    assert {(run.config["seed"], run.config["split_seed"]) for run in plan.runs} == {(0, 0), (1, 1)}
+    assert len({run.directory for run in plan.runs}) == 12
+    assert plan.grid == {"ns3l_threshold": (0.01, 0.02), "ns3l_weight": (0.3, 1.0, 3.0)}
+
+
+def test_what_a_run_is_told_is_what_was_checked(write_config: WriteConfig) -> None:
+    from usb_negsamp.run.configuration import resolution as configuration
+
+    for run in plan_of(write_config, "--grid", "lr=0.1,3e-3", "--seeds", "1", "--epoch", "1", "--curve").runs:
+        assert configuration.resolve(configuration.read_sources(run.argv)).mapping == run.config
+
+
+@pytest.mark.parametrize(
+    ("fixed", "seeds", "folder"),
+    [
+        (["--seed", "7"], [(7, 0), (7, 1)], "split_seed=1"),
+        (["--split_seed", "7"], [(0, 7), (1, 7)], "seed=1"),
+        (["--grid", "split_seed=3"], [(0, 3), (1, 3)], "split_seed=3_seed=1"),
+    ],
+)
+def test_a_seed_that_is_fixed_stays(
+    fixed: list[str], seeds: list[tuple[int, int]], folder: str, write_config: WriteConfig
+) -> None:
+    plan = plan_of(write_config, "--seeds", "2", *fixed)
+    assert [(run.config["seed"], run.config["split_seed"]) for run in plan.runs] == seeds
+    assert plan.runs[1].name == folder
+
+
+def test_without_seeds_the_files_own_seed_is_taken(write_config: WriteConfig) -> None:
+    plan = plan_of(write_config, "--algorithms", "vat,vat_ns3l", seed=5)
+    assert [(run.name, run.config["seed"]) for run in plan.runs] == [("algorithm=vat", 5), ("algorithm=vat_ns3l", 5)]
+
+
+class FakeHandle:
+    def __init__(self, code: int | None) -> None:
+        self.code = code
+        self.signals: list[int] = []
+
+    def poll(self) -> int | None:
+        return self.code
+
+    def stop(self, signum: int) -> None:
+        self.signals.append(signum)
+        self.code = 128 + signum
+
+
+class FakeLauncher:
+    """Finishes runs at once: the test error is 10% per unit of weight, plus the seed; weight 9 fails."""
+
+    pause = 0.0
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.started: list[tuple[str, tuple[str, ...]]] = []
+        self.then = then
+
+    def start(self, run: Run, extra: Sequence[str], slot: int) -> FakeHandle:
+        self.started.append((run.name, tuple(extra)))
+        run.directory.mkdir(parents=True, exist_ok=True)
+        if run.point.get("ns3l_weight") == 9:
+            (run.directory / workers.OUTPUT).write_text("Traceback\n  x\nusb-negsamp: error: out of\n patience\n\n")
+            return FakeHandle(1)
+        leave_run(run, "finished")
+        self.then()
+        return FakeHandle(0)
+
+
+def leave_run(run: Run, exit_reason: str | None, checkpoint: bool = True, row: bool = True) -> None:
+    """Leave what a run leaves."""
+    run.directory.mkdir(parents=True, exist_ok=True)
+    content = {"config": run.config, "exit_reason": exit_reason}
+    (run.directory / "manifest.json").write_text(json.dumps(content))
+    if checkpoint:
+        (run.directory / "latest_model.pth").write_bytes(b"")
+    if row and exit_reason == "finished":
+        error = 0.1 * run.point.get("ns3l_weight", 1) + 0.01 * run.config["seed"]
+        values: dict[str, Any] = {name: run.config.get(name) for name in COLUMNS}
+        values.update(selection="best on validation", eval_best_acc=1 - error / 2, test_acc_at_best=1 - error)
+        values.update(test_acc_last=0.5, seconds=2.5, start=run.name)
+        append_row(run.directory / "results.csv", values)
+
+
+@pytest.fixture
+def launcher(monkeypatch: pytest.MonkeyPatch) -> FakeLauncher:
+    """Stands in for runs on this machine."""
+    fake = FakeLauncher()
+    monkeypatch.setattr(workers, "LocalLauncher", lambda jobs: fake)
+    return fake
+
+
+GRID = ["--grid", "ns3l_threshold=0.01,0.02", "ns3l_weight=1,2", "--seeds", "2"]
+
+
+def test_a_sweep_leaves_a_row_for_each_run_and_the_heat_map(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--c", write_config(), *GRID, "--jobs", "3"]) == 0
+    with Path("runs/run_sweep/results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    assert set(COLUMNS) | {"ns3l_threshold", "ns3l_weight", "swept"} == set(rows[0])
+    assert {(row["ns3l_threshold"], row["ns3l_weight"], row["seed"]) for row in rows} == {
+        (threshold, weight, seed) for threshold in ("0.01", "0.02") for weight in ("1.0", "2.0") for seed in "01"
+    }
+    assert rows[0]["swept"] == "ns3l_threshold ns3l_weight"
+    assert Path("runs/run_sweep", PICTURE).read_bytes().startswith(b"\x89PNG")
+    shown = capsys.readouterr()
+    lines = shown.err.splitlines()
+    assert lines[0] == "usb-negsamp: 8 runs; 3 at a time, into runs/run_sweep"
+    first = "1/8  ns3l_threshold=0.01_ns3l_weight=1_seed=0  test error 10.00% (best on validation)  0:00:02  ETA "
+    assert lines[1].startswith(first)
+    assert lines[-1].startswith("8/8 ")
+    assert len(lines) == 9
+    assert "ns3l_threshold=0.01 ns3l_weight=1 (lowest validation error): test error 10.50 ± 0.71%" in shown.out
+
+
+def test_finished_runs_are_not_run_again_and_a_larger_grid_keeps_the_rows(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_config()
+    assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1,2"]) == 0
+    assert main(["sweep", "--c", file, "--grid", "ns3l_weight=2.0,3"]) == 0
+    assert [name for name, _ in launcher.started] == ["ns3l_weight=1", "ns3l_weight=2", "ns3l_weight=3"]
+    assert "2 runs, 1 finished before; 1 at a time" in capsys.readouterr().err
+    with Path("runs/run_sweep/results.csv").open() as table:
+        assert sorted(row["ns3l_weight"] for row in csv.DictReader(table)) == ["1.0", "2.0", "3.0"]
+    assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1", "--overwrite"]) == 0
+    assert launcher.started[-1] == ("ns3l_weight=1", ("--overwrite",))
+
+
+def test_a_run_begins_goes_on_or_begins_anew_by_what_is_left_of_it(write_config: WriteConfig) -> None:
+    run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
+    assert words_to_begin(run) == ()
+    leave_run(run, "SIGINT")
+    assert words_to_begin(run) == ("--resume",)
+    leave_run(run, None, row=False)
+    assert words_to_begin(run) == ("--resume",)
+    leave_run(run, "finished", row=False)
+    assert words_to_begin(run) == ("--overwrite",)
+    (run.directory / "latest_model.pth").unlink()
+    leave_run(run, "error: ValueError: x", checkpoint=False)
+    assert words_to_begin(run) == ("--overwrite",)
+    leave_run(run, "finished")
+    assert words_to_begin(run) is None
+    assert words_to_begin(run, anew=True) == ("--overwrite",)
+
+
+def test_a_finished_run_of_another_configuration_is_not_taken_for_this_one(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write_config()
+    assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1"]) == 0
+    capsys.readouterr()
+    assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1", "--lr", "0.5"]) == 2
+    assert "ns3l_weight=1 holds a run with lr 0.03 (now 0.5); give another --save_name" in capsys.readouterr().err
+
+
+def test_a_failed_run_is_reported_with_its_reason_and_the_others_go_on(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=9,1"]) == 1
+    shown = capsys.readouterr()
+    assert "1/2  ns3l_weight=9  failed: patience  ETA" in shown.err
+    assert "sweep of 2 runs: 1 finished, 1 failed" in shown.out
+    assert shown.out.splitlines()[-1] == "  failed      ns3l_weight=9: patience"
+
+
+def test_a_signal_starts_no_further_run_and_the_finished_ones_keep_their_rows(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    launcher.then = lambda: os.kill(os.getpid(), signal.SIGINT)
+    assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=1,2,3"]) == 130
+    assert [name for name, _ in launcher.started] == ["ns3l_weight=1"]
+    assert "interrupted: 1 of 3 runs have finished; the same command goes on" in capsys.readouterr().err
+    assert Path("runs/run_sweep/results.csv").exists()
+
+
+def test_a_signal_is_passed_once_to_every_running_run(write_config: WriteConfig) -> None:
+    handles: list[FakeHandle] = []
+
+    class Endless(FakeLauncher):
+        def start(self, run: Run, extra: Sequence[str], slot: int) -> FakeHandle:
+            handles.append(FakeHandle(None))
+            return handles[-1]
+
+    runs = plan_of(write_config, "--grid", "ns3l_weight=1,2,3").runs
+    ended: list[int] = []
+    workers.work(
+        [(run, ()) for run in runs],
+        Endless(),
+        jobs=2,
+        ended=lambda run, code: ended.append(code),
+        stop_signal=lambda: signal.SIGTERM if len(handles) == 2 else 0,
+    )
+    assert [handle.signals for handle in handles] == [[signal.SIGTERM], [signal.SIGTERM]]
+    assert ended == [143, 143]
+
+
+SLOW_TO_LEAVE = """
+import signal, sys, time
+came = []
+signal.signal(signal.SIGINT, lambda *_: came.append(1))
+print("ready", flush=True)
+while not came:
+    time.sleep(0.01)
+time.sleep(0.2)
+print("saved", flush=True)
+sys.exit(130)
+"""
+
+
+def test_a_child_is_in_a_session_of_its_own_and_saves_when_told(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda words, **options: popen([sys.executable, "-c", SLOW_TO_LEAVE], **options)
+    )
+    run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
+    handle = workers.LocalLauncher(1).start(run, (), 0)
+    assert isinstance(handle, workers.LocalHandle)
+    assert os.getsid(handle.process.pid) == handle.process.pid
+    while workers.last_words(run.directory) != "ready":
+        time.sleep(0.01)
+    handle.stop(signal.SIGINT)
+    assert handle.process.wait(10) == 130
+    assert workers.last_words(run.directory) == "saved"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells children of their parent's death on Linux alone")
+def test_runs_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
+    parent = f"""
+import subprocess, sys, time
+from usb_negsamp.run.workers import _die_with_parent
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=_die_with_parent)
+open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", parent])
+    pid = ""
+    while not pid:
+        time.sleep(0.02)
+        pid = (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""
+    process.kill()
+    process.wait()
+    for _ in range(200):
+        if not _is_alive(int(pid)):
+            return
+        time.sleep(0.02)
+    pytest.fail("the run went on")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_the_cores_and_the_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch, write_config: WriteConfig) -> None:
+    monkeypatch.setattr(workers, "usable_cores", lambda: 16)
+    assert [workers.threads_each(jobs, {}) for jobs in (1, 3, 16, 40)] == [16, 5, 1, 1]
+    assert workers.threads_each(4, {"OMP_NUM_THREADS": "2"}) == 2
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    environments: list[dict[str, str]] = []
+    monkeypatch.setattr(workers, "start_training", lambda run, extra, env, new_session: environments.append(env))
+    run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
+    for slot in range(3):
+        workers.LocalLauncher(4).start(run, (), slot)
+    assert [env["CUDA_VISIBLE_DEVICES"] for env in environments] == ["4", "6", "4"]
+    assert {env["OMP_NUM_THREADS"] for env in environments} == {"4"}
+
+
+def test_two_sweeps_cannot_work_in_one_folder(
+    write_config: WriteConfig,
+    launcher: FakeLauncher,
+    occupied: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("runs/run_sweep").mkdir(parents=True)
+    occupied(Path("runs/run_sweep"))
+    assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=1"]) == 2
+    assert "another sweep is at work in runs/run_sweep" in capsys.readouterr().err
+    assert launcher.started == []
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["--grid", "lr=0.1,0.2", "ns3l_weight=1,2", "momentum=0.1,0.2"], "3 keys vary (lr, ns3l_weight, momentum)"),
+        (["--algorithms", "vat_ns3l,fixmatch_ns3l"], "algorithm: not all values are numbers"),
+        (["--seeds", "2"], "no key of the grid varies"),
+    ],
+)
+def test_where_there_is_no_picture_a_line_says_why(
+    words: list[str], line: str, write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--c", write_config(), *words]) == 0
+    assert f"  no picture  {line}" in capsys.readouterr().out
+    assert not Path("runs/run_sweep", PICTURE).exists()
+
+
+def test_one_varied_number_makes_a_line_also_where_a_run_is_missing(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=9,1,2", "--seeds", "2"]) == 1
+    assert Path("runs/run_sweep", PICTURE).stat().st_size > 5000
+    capsys.readouterr()
+
+
+def test_the_cells_hold_the_mean_over_seeds_and_know_the_best(write_config: WriteConfig) -> None:
+    plan = plan_of(write_config, *GRID)
+    rows = [
+        (run, {"selection": "best on validation", "test_acc_at_best": str(accuracy), "eval_best_acc": str(chosen)})
+        for run, accuracy, chosen in zip(
+            plan.runs, [0.5, 0.7, 0.8, 0.9, 0.7, 0.7, 0.1, 0.2], [0.9, 0.9] + [0.5] * 6, strict=True
+        )
+    ]
+    cells = cells_of(plan, rows)
+    found = cells.errors[(0.01, 2.0)]
+    assert found.mean == pytest.approx(15.0)
+    assert found.std == pytest.approx(7.0711, abs=1e-4)
+    assert cells.best == (0.01, 2.0)
+    assert cells.chosen == (0.01, 1.0)
+    assert cells.at(0.02, 1.0) == (0.02, 1.0)
+
+
+def test_slurm_needs_submitit_and_a_time(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match="--slurm needs time=MINUTES"):
+        slurm.read_parameters({"partition": "gpu"})
+    with pytest.raises(ConfigError, match="time must be minutes"):
+        slurm.read_parameters({"time": "soon"})
+    with pytest.raises(ConfigError, match="gpus_per_node must be a number, got 'a100:1'"):
+        slurm.read_parameters({"time": "5", "gpus_per_node": "a100:1"})
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    assert main(["sweep", "--c", write_config(), "--seeds", "1", "--slurm", "partition=gpu,time=60"]) == 2
+    assert "--slurm needs submitit: pip install usb-negsamp[slurm]" in capsys.readouterr().err
+
+
+TINY = {"algorithm": "supervised", "validation_size": 60, "img_size": 16, "uratio": 2, "eval_batch_size": 256}
+TINY.update(epoch=1, num_train_iter=6, num_eval_iter=3, num_log_iter=3, num_workers=0, lr=0.01, use_tensorboard=False)
+
+
+def test_a_real_sweep_of_two_runs_from_the_command_line(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sweep", "--c", write_config(**TINY), "--seeds", "2", "--jobs", "2", "--save_name", "real"]
+    assert main(words) == 0, capsys.readouterr()
+    with Path("runs/real/results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seed"], row["split_seed"]) for row in rows] == [("0", "0"), ("1", "1")]
+    assert rows[0]["split_digest"] != rows[1]["split_digest"]
+    assert "1 threads" in rows[0]["device"]
+    capsys.readouterr()
+    assert main(words) == 0
+    assert "2 runs, 2 finished before" in capsys.readouterr().err
+    assert main(["report", "runs/real"]) == 0
+    assert "| supervised | " in capsys.readouterr().out
+
+
+def test_submitits_local_executor_trains_a_run(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("submitit")
+    words = ["sweep", "--c", write_config(**TINY), "--grid", "lr=0.01", "--slurm", "cluster=local,time=5"]
+    assert main(words) == 0, capsys.readouterr()
+    assert json.loads(Path("runs/run_sweep/slurm/jobs.json").read_text()).keys() == {"lr=0.01"}
+    assert Path("runs/run_sweep/lr=0.01/model_best.pth").exists()
+    assert Path("runs/run_sweep/results.csv").exists()
+
+
+def test_at_the_time_limit_a_job_saves_and_comes_back(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitit = pytest.importorskip("submitit")
+    popen = subprocess.Popen
+    script = SLOW_TO_LEAVE.replace("SIGINT", "SIGTERM").replace("130", "143")
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **options: popen([sys.executable, "-c", script], **options))
+    run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
+    job = slurm.TrainJob(run)
+    following: list[Any] = []
+
+    def time_limit(signum: int, frame: Any) -> None:
+        following.append(job.checkpoint())
+
+    before = signal.signal(signal.SIGALRM, time_limit)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1.0)
+        assert job() == 143
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert workers.last_words(run.directory) == "saved"
+    assert isinstance(following[0], submitit.helpers.DelayedSubmission)
+    assert following[0].function.run == run

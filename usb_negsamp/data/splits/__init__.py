@@ -1,0 +1,1 @@
+"""Which images are labeled, seen, unlabeled and held out."""

@@ -1,0 +1,1 @@
+"""How images are preprocessed and augmented."""

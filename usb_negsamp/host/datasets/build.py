@@ -1,0 +1,145 @@
+"""Our data sources as the host's data sets.
+
+Three kinds of run build on them: labels and unlabeled images of the same classes (here), a pool that holds classes
+without labels (``seen_classes``, :mod:`usb_negsamp.host.datasets.open_set`), and labels and unlabeled images from two
+data sets (``labeled_dataset``, :mod:`usb_negsamp.host.datasets.domain_adaptation`).
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from semilearn.core.utils import build as host_build
+
+from usb_negsamp.data import (
+    HOST_SOURCES,
+    SOURCES,
+    ImageArrays,
+    ImageSource,
+    closed_record,
+    labeled_split,
+    load_source,
+)
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.dataset_parts import (
+    DatasetParts,
+    image_digest,
+    split_seed,
+    validation_shares,
+    validation_size,
+)
+from usb_negsamp.host.datasets.domain_adaptation import adapts, build_adaptation
+from usb_negsamp.host.datasets.extra_views import add_requested_views
+from usb_negsamp.host.datasets.open_set import build_open_set, check_even
+from usb_negsamp.host.datasets.registry import AFTER_DATASET, EXTRA_DATASETS, Loader
+
+KEYS_OF_OUR_SOURCES = ("validation_size", "preprocessing", "augmentation", "seen_classes")
+"""Keys that the host's own loaders do not carry out."""
+
+
+def build_source(
+    args: Any,
+    algorithm: str,
+    dataset: str,
+    num_labels: int | None,
+    num_classes: int,
+    data_dir: str = "./data",
+    include_lb_to_ulb: bool = True,
+) -> dict[str, Any]:
+    """Build the host's dictionary of data sets from our sources.
+
+    Validation images (``validation_size``, or the source's own) are the host's ``eval``, by which the best model is
+    chosen, and the test images its ``test``; without a validation part the test images are ``eval``, as everywhere in
+    the host (but for two data sets: see :mod:`usb_negsamp.host.datasets.domain_adaptation`).
+
+    Leaves on ``args``: ``data_digest``, ``split_digest`` and ``split_record``.
+    """
+    if adapts(args):
+        return build_adaptation(args, algorithm, dataset, num_labels, num_classes, data_dir)
+    source = load_source(
+        dataset, data_dir=data_dir, img_size=args.img_size, horizontal_flip=getattr(args, "horizontal_flip", None)
+    )
+    if getattr(args, "seen_classes", None) is not None:
+        return build_open_set(args, algorithm, source, num_labels, num_classes, data_dir)
+    if num_labels is None:
+        raise ConfigError("num_labels must be given, got none")
+    return _build_closed(args, algorithm, source, num_labels, num_classes, include_lb_to_ulb)
+
+
+def _build_closed(
+    args: Any, algorithm: str, source: ImageSource, num_labels: int, num_classes: int, include_lb_to_ulb: bool
+) -> dict[str, Any]:
+    if num_classes != len(source.classes):
+        raise ConfigError(
+            f"num_classes: expected {len(source.classes)}, the classes of dataset {source.name!r}, "
+            f"but got {num_classes}"
+        )
+    check_even(args, source.name)
+    train = source.train
+    split = labeled_split(
+        train.targets,
+        num_labels=num_labels,
+        num_classes=num_classes,
+        validation_size=validation_size(args, source),
+        split_seed=split_seed(args),
+        folds=source.folds,
+        validation_shares=validation_shares(args),
+    )
+    args.data_digest = image_digest(train, source.unlabeled, source.validation, source.test)
+    args.split_digest = split.digest
+    args.split_record = closed_record(split)
+
+    parts = DatasetParts(args, algorithm, source, num_classes)
+    labeled = split.labeled
+    unlabeled_images, unlabeled_targets = train.images[split.unlabeled], train.targets[split.unlabeled]
+    if include_lb_to_ulb:
+        unlabeled_images = np.concatenate([train.images[split.labeled], unlabeled_images])
+        unlabeled_targets = np.concatenate([train.targets[split.labeled], unlabeled_targets])
+    if source.unlabeled is not None:
+        unlabeled_images = np.concatenate([unlabeled_images, source.unlabeled.images])
+        unlabeled_targets = np.concatenate([unlabeled_targets, source.unlabeled.targets])
+    if algorithm == "fullysupervised":
+        labeled = np.concatenate([split.labeled, split.unlabeled])
+
+    if not len(unlabeled_images):
+        raise ConfigError(
+            f"num_labels={num_labels} and validation_size={len(split.validation)} leave no unlabeled images of "
+            f"{len(train)} in dataset {source.name!r}; give fewer, or include_lb_to_ulb true"
+        )
+
+    validation = source.validation
+    if validation is None and len(split.validation):
+        validation = ImageArrays(train.images[split.validation], train.targets[split.validation])
+    held_out = [part for part in (validation, source.test) if part is not None]
+    if not held_out:
+        raise ConfigError(
+            f"dataset {source.name!r}: expected test images or validation_size above 0, but there is neither"
+        )
+    evaluated = [parts.evaluated(part.images, part.targets) for part in held_out]
+    return {
+        "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
+        "train_ulb": parts.unlabeled(unlabeled_images, unlabeled_targets),
+        "eval": evaluated[0],
+        "test": evaluated[1] if len(evaluated) > 1 else None,
+    }
+
+
+def host_or_source(host_loader: Loader) -> Loader:
+    """Return a loader that is the host's own unless a key asks for what only our sources offer."""
+
+    def load(args: Any, *names: Any, **options: Any) -> dict[str, Any]:
+        ours = adapts(args) or any(getattr(args, key, None) for key in KEYS_OF_OUR_SOURCES)
+        return (build_source if ours else host_loader)(args, *names, **options)
+
+    return load
+
+
+def offer_sources() -> None:
+    """Make our sources data sets of the host, and let wrappers have the views they need. Repeating it is harmless."""
+    EXTRA_DATASETS.update(dict.fromkeys(SOURCES, build_source))
+    for name in HOST_SOURCES:
+        EXTRA_DATASETS.setdefault(name, host_or_source(inspect.unwrap(host_build.get_dataset)))
+    if add_requested_views not in AFTER_DATASET:
+        AFTER_DATASET.append(add_requested_views)

@@ -1,0 +1,154 @@
+"""The host's data sets for labels from one data set and unlabeled images from another (key ``labeled_dataset``).
+
+The labeled images are training images of the first source, all of them unless ``num_labels`` says how many, and the
+unlabeled ones the training images of the second, with those it brings without labels; ``include_lb_to_ulb`` has no
+part in it. What is reported is accuracy on the test images of the second.
+
+The best model is chosen without a label of the second: by ``validation_size`` training images of the first (or its own
+validation part) or, without them, by the test images of the first.
+
+All images are resized to ``img_size`` (bicubic) and preprocessed by the statistics of the first source's training
+images, so that nothing of the second goes into them; ``preprocessing: minus_one_to_one`` takes 0.5 and 0.5 instead.
+They are mirrored only where both sources allow it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from usb_negsamp.data import (
+    ImageArrays,
+    ImageSource,
+    Split,
+    SplitRecord,
+    adaptation_record,
+    check_same_classes,
+    labeled_split,
+    load_source,
+)
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.dataset_parts import (
+    DatasetParts,
+    image_digest,
+    split_seed,
+    unknown_targets,
+    validation_shares,
+    validation_size,
+)
+
+KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
+
+
+def adapts(args: Any) -> bool:
+    """Whether labels and unlabeled images are to come from two data sets."""
+    return any(getattr(args, key, None) for key in KEYS)
+
+
+def build_adaptation(
+    args: Any, algorithm: str, dataset: str, num_labels: int | None, num_classes: int, data_dir: str
+) -> dict[str, Any]:
+    """Build the host's dictionary of data sets from two sources. Sets ``args.num_labels`` where it is None.
+
+    Raises:
+        ConfigError: the two are the same or have different classes; there is nothing to choose a model by or to
+            test on; ``num_labels`` cannot be shared by the classes.
+    """
+    labeled, unlabeled = _sources(args, dataset, data_dir)
+    check_same_classes(labeled, unlabeled)
+    if num_classes != len(labeled.classes):
+        raise ConfigError(
+            f"num_classes: expected {len(labeled.classes)}, the classes of labeled_dataset {labeled.name!r}, "
+            f"but got {num_classes}"
+        )
+    if args.lb_imb_ratio != 1 or args.ulb_imb_ratio != 1:
+        raise ConfigError(
+            "lb_imb_ratio and ulb_imb_ratio: expected 1 with labeled_dataset and unlabeled_dataset, "
+            f"but got {args.lb_imb_ratio} and {args.ulb_imb_ratio}"
+        )
+    split = _split(args, labeled, num_labels, num_classes)
+    args.num_labels = len(split.labeled)
+    pool = _joined(unlabeled.train.images, unlabeled.unlabeled)
+    validation, chosen_by = _validation(labeled, split)
+    if unlabeled.test is None:
+        raise ConfigError(f"unlabeled_dataset {unlabeled.name!r} has no test images, which the result is taken from")
+    args.data_digest = image_digest(
+        *(part for source in (labeled, unlabeled) for part in (source.train, source.unlabeled)),
+        *(part for source in (labeled, unlabeled) for part in (source.validation, source.test)),
+    )
+    record = _record(labeled, unlabeled, split, len(pool), f"{len(validation)} {chosen_by} images of {labeled.name}")
+    args.split_digest, args.split_record = record.digest, record
+
+    mirrored = labeled.horizontal_flip and unlabeled.horizontal_flip
+    parts = DatasetParts(args, algorithm, dataclasses.replace(labeled, horizontal_flip=mirrored), num_classes)
+    train = labeled.train
+    indices = split.labeled
+    if algorithm == "fullysupervised":
+        indices = np.union1d(split.labeled, split.unlabeled)
+    return {
+        "train_lb": parts.labeled(train.images[indices], train.targets[indices]),
+        "train_ulb": parts.unlabeled(pool, unknown_targets(len(pool))),
+        "eval": parts.evaluated(validation.images, validation.targets),
+        "test": parts.evaluated(unlabeled.test.images, unlabeled.test.targets),
+    }
+
+
+def _sources(args: Any, dataset: str, data_dir: str) -> tuple[ImageSource, ImageSource]:
+    names = [getattr(args, f"{part}_dataset", None) or dataset for part in ("labeled", "unlabeled")]
+    folders = [getattr(args, f"{part}_dir", None) or data_dir for part in ("labeled", "unlabeled")]
+    if names[0] == names[1] and folders[0] == folders[1]:
+        raise ConfigError(
+            f"labeled_dataset and unlabeled_dataset must be two data sets, got {names[0]!r} in {folders[0]} for both"
+        )
+    flip = getattr(args, "horizontal_flip", None)
+    labeled, unlabeled = (
+        load_source(name, data_dir=folder, img_size=args.img_size, horizontal_flip=flip)
+        for name, folder in zip(names, folders, strict=True)
+    )
+    return labeled, unlabeled
+
+
+def _split(args: Any, labeled: ImageSource, num_labels: int | None, num_classes: int) -> Split:
+    held_out = validation_size(args, labeled)
+    return labeled_split(
+        labeled.train.targets,
+        num_labels=len(labeled.train) - held_out if num_labels is None else num_labels,
+        num_classes=num_classes,
+        validation_size=held_out,
+        split_seed=split_seed(args),
+        validation_shares=validation_shares(args),
+    )
+
+
+def _validation(labeled: ImageSource, split: Split) -> tuple[ImageArrays, str]:
+    if labeled.validation is not None:
+        return labeled.validation, "validation"
+    if len(split.validation):
+        held_out = split.validation
+        return ImageArrays(labeled.train.images[held_out], labeled.train.targets[held_out]), "held-out training"
+    if labeled.test is not None:
+        return labeled.test, "test"
+    raise ConfigError(
+        f"labeled_dataset {labeled.name!r}: expected test images or validation_size above 0 to choose the model by, "
+        "but there is neither"
+    )
+
+
+def _joined(images: np.ndarray, more: ImageArrays | None) -> np.ndarray:
+    return images if more is None else np.concatenate([images, more.images])
+
+
+def _record(
+    labeled: ImageSource, unlabeled: ImageSource, split: Split, num_unlabeled: int, chosen_by: str
+) -> SplitRecord:
+    assert unlabeled.test is not None
+    return adaptation_record(
+        split,
+        labeled=labeled.name,
+        unlabeled=unlabeled.name,
+        num_unlabeled=num_unlabeled,
+        chosen_by=chosen_by,
+        num_test=len(unlabeled.test),
+    )

@@ -1,0 +1,206 @@
+"""The host's data sets for labels of some classes and a pool that holds others, too (key ``seen_classes``).
+
+The labeled images are of the seen classes; the pool is what ``mismatch_protocol`` makes it, whatever
+``include_lb_to_ulb`` says; validation and test images that choose and report a model are of the seen classes alone.
+Classes are numbered anew, the seen ones 0..S-1. The pool's targets are -1 for every algorithm, but
+``fullysupervised``, the bound that knows the labels, trains on the pool's images of seen classes as labeled ones.
+
+Images that a source brings without any label (STL-10's 100,000, the ``unlabeled`` folder of a user's own pictures)
+join the pool under ``whole_pool``, where they count neither in delta nor in tau; the other protocols, whose counts are
+exact, leave them out and say so.
+
+The dictionary of data sets gets one entry beside the host's four: ``dataset_dict["open_set"]``, an
+:class:`OpenSetData`, for evaluation and diagnosis. No train step reads it, and no other entry knows the pool's labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
+
+from usb_negsamp.data import (
+    ImageArrays,
+    ImageSource,
+    OpenSetSplit,
+    chosen_classes,
+    load_outliers,
+    number_of_classes,
+    open_set_record,
+    open_set_split,
+    outlier_name,
+)
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.dataset_parts import (
+    UNKNOWN,
+    DatasetParts,
+    image_digest,
+    split_seed,
+    unknown_targets,
+    validation_shares,
+    validation_size,
+)
+from usb_negsamp.value_types import class_list, name_list
+
+
+@dataclass(frozen=True)
+class OpenSetData:
+    """What open-set evaluation and diagnosis read; all images are under the evaluation transform.
+
+    Attributes:
+        num_seen: S, the width of the classifier's head.
+        split: the index arrays, the map of classes and the counts.
+        pool: the unlabeled images, in the order of ``train_ulb`` (``idx_ulb``); seen classes are 0..S-1, unseen ones
+            S and above, -1 where no label is known.
+        test: all test images, seen and unseen, in the same numbering; None where the source has none.
+        ood: images of other data sets by name (key ``ood_data``); all targets are -1.
+    """
+
+    num_seen: int
+    split: OpenSetSplit
+    pool: BasicDataset
+    test: BasicDataset | None
+    ood: dict[str, BasicDataset]
+
+
+def check_even(args: Any, name: str) -> None:
+    """Refuse the host's imbalance, which our splits do not have.
+
+    Raises:
+        ConfigError: ``lb_imb_ratio`` or ``ulb_imb_ratio`` is not 1.
+    """
+    if args.lb_imb_ratio != 1 or args.ulb_imb_ratio != 1:
+        raise ConfigError(
+            f"lb_imb_ratio and ulb_imb_ratio: expected 1 for dataset {name!r}, which is split evenly over its "
+            f"classes, but got {args.lb_imb_ratio} and {args.ulb_imb_ratio}"
+        )
+
+
+def labels_per_class(num_labels: int | None, num_seen: int) -> int:
+    """Return the labels of each seen class.
+
+    Raises:
+        ConfigError: ``num_labels`` is not a multiple of ``num_seen``.
+
+    >>> labels_per_class(2400, 6)
+    400
+    """
+    if not num_labels or num_labels % num_seen:
+        near = max(num_seen, round((num_labels or 0) / num_seen) * num_seen)
+        raise ConfigError(
+            f"num_labels must be divisible by the number of seen classes, got {num_labels} labels for {num_seen} seen "
+            f"classes; nearest: {near}"
+        )
+    return num_labels // num_seen
+
+
+def build_open_set(
+    args: Any, algorithm: str, source: ImageSource, num_labels: int | None, num_classes: int, data_dir: str
+) -> dict[str, Any]:
+    """Build the host's dictionary of data sets, and its entry ``open_set``.
+
+    Raises:
+        ConfigError: options that contradict each other or the data; a class with too few images.
+    """
+    check_even(args, source.name)
+    protocol = getattr(args, "mismatch_protocol", None) or "fixed_total"
+    split = _split(args, source, num_labels, num_classes, protocol)
+    extra = source.unlabeled if protocol == "whole_pool" else None
+    num_left_out = 0 if source.unlabeled is None or extra is not None else len(source.unlabeled)
+    record = open_set_record(
+        split, protocol=protocol, classes=source.classes, num_unknown=0 if extra is None else len(extra)
+    )
+    if num_left_out:
+        line = f"{num_left_out} images of {source.name} without a label are left out: only whole_pool takes them in"
+        record = dataclasses.replace(record, lines=(*record.lines, line))
+    args.data_digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
+    args.split_digest, args.split_record = split.digest, record
+
+    parts = DatasetParts(args, algorithm, source, num_classes)
+    train = ImageArrays(source.train.images, split.new_targets(source.train.targets))
+    labeled = _labeled_indices(algorithm, split, train.targets)
+    pool_images, pool_targets = train.images[split.unlabeled], train.targets[split.unlabeled]
+    if extra is not None:
+        pool_images = np.concatenate([pool_images, extra.images])
+        pool_targets = np.concatenate([pool_targets, unknown_targets(len(extra))])
+    unlabeled = parts.unlabeled(pool_images, unknown_targets(len(pool_targets)))
+    evaluated, test = _evaluated(source, split, train)
+    return {
+        "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
+        "train_ulb": unlabeled,
+        "eval": parts.evaluated(evaluated[0].images, evaluated[0].targets),
+        "test": parts.evaluated(evaluated[1].images, evaluated[1].targets) if len(evaluated) > 1 else None,
+        "open_set": OpenSetData(
+            num_seen=split.num_seen,
+            split=split,
+            pool=parts.evaluated_like(unlabeled, pool_targets),
+            test=None if test is None else parts.evaluated(test.images, test.targets),
+            ood=_outliers(args, source.name, parts, data_dir),
+        ),
+    }
+
+
+def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: int, protocol: str) -> OpenSetSplit:
+    wanted = class_list(args.seen_classes)
+    num_seen = number_of_classes(wanted)
+    if num_classes != num_seen:
+        raise ConfigError(f"num_classes must be {num_seen}, the number of seen_classes, got {num_classes}")
+    return open_set_split(
+        source.train.targets,
+        seen_classes=chosen_classes(wanted, source.classes, source.name, getattr(args, "class_order", None) or "label"),
+        labels_per_class=labels_per_class(num_labels, num_seen),
+        num_unlabeled=getattr(args, "num_unlabeled", None),
+        mismatch=getattr(args, "mismatch_ratio", None),
+        protocol=protocol,
+        validation=validation_size(args, source),
+        seed=split_seed(args),
+        validation_shares=validation_shares(args),
+    )
+
+
+def _labeled_indices(algorithm: str, split: OpenSetSplit, targets: np.ndarray) -> np.ndarray:
+    if algorithm != "fullysupervised":
+        return split.labeled
+    of_seen = split.unlabeled[targets[split.unlabeled] < split.num_seen]
+    return np.union1d(split.labeled, of_seen)
+
+
+def _evaluated(
+    source: ImageSource, split: OpenSetSplit, train: ImageArrays
+) -> tuple[list[ImageArrays], ImageArrays | None]:
+    """Return the parts of seen classes, validation first, and all test images."""
+    validation, test = (
+        None if part is None else ImageArrays(part.images, split.new_targets(part.targets))
+        for part in (source.validation, source.test)
+    )
+    if validation is None and len(split.validation):
+        validation = ImageArrays(train.images[split.validation], train.targets[split.validation])
+    parts = [_of_seen(part, split.num_seen) for part in (validation, test) if part is not None]
+    if not parts or not all(len(part) for part in parts):
+        raise ConfigError(
+            f"dataset {source.name!r}: expected test images of seen classes, or validation_size large enough to hold "
+            "some, but there are none"
+        )
+    return parts, test
+
+
+def _of_seen(part: ImageArrays, num_seen: int) -> ImageArrays:
+    seen = (part.targets != UNKNOWN) & (part.targets < num_seen)
+    return ImageArrays(part.images[seen], part.targets[seen])
+
+
+def _outliers(args: Any, own_name: str, parts: DatasetParts, data_dir: str) -> dict[str, BasicDataset]:
+    asked: Sequence[str] = name_list(args.ood_data) if getattr(args, "ood_data", None) else ()
+    found: dict[str, BasicDataset] = {}
+    for name in asked:
+        shown = outlier_name(name)
+        if name == own_name or shown in found:
+            other = "it is the data set of the run" if name == own_name else "the name is given twice"
+            raise ConfigError(f"ood_data: expected other data sets, each once, got {name!r}: {other}")
+        images = load_outliers(name, data_dir=data_dir, img_size=args.img_size)
+        found[shown] = parts.evaluated(images, unknown_targets(len(images)))
+    return found

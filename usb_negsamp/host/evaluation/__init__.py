@@ -1,0 +1,1 @@
+"""What is evaluated, and by which weights and batch statistics."""

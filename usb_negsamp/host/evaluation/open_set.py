@@ -1,0 +1,207 @@
+"""Evaluation against images of unseen classes, and what the unlabeled ones among them do to training.
+
+At each evaluation of a run on an open-set split (``dataset_dict["open_set"]``), by the averaged weights:
+
+=========================  ===========================================================================================
+``eval/open/...``          test images of seen classes against those of unseen ones: ``auroc``, ``aupr`` (seen positive)
+                           and ``aupr_unseen`` (unseen positive) by maximum softmax; the same by energy with the ending
+                           ``_energy``; ``seen_acc``, the accuracy on the seen ones
+``eval/open/pool/...``     the same of the unlabeled images
+``eval/open/NAME/...``     test images of seen classes against those of another data set (``ood_data``)
+``eval/open/balanced_acc`` accuracy over K + 1 classes for a method that rejects, on the test images; with
+                           ``extended_balanced_acc`` the other data sets' images are added
+``train/open/...``         ``mismatch`` (delta) and ``labeled_ratio`` (tau) of the split, ``confident_unseen``,
+                           ``confident_seen`` and ``confident_seen_acc`` of the unlabeled images' predictions
+=========================  ===========================================================================================
+
+At the end ``results_dict`` has ``test/open/...`` and ``train/open/...`` of the model that was best on validation, or of
+the last one where there are no validation images. The pool's true labels are read here alone, and nothing here reaches
+a train step or the choice of a model: no random state and no weight is touched.
+
+An algorithm that rejects by itself has a method ``reject_scores(output)``: from the network's output dictionary of a
+batch, how likely each image is of an unseen class, (N,) in [0, 1]; above 0.5 it is rejected. Its separation is added
+with the ending ``_reject``. For any other, ``open_reject: threshold`` rejects where the maximum softmax is below the
+threshold that keeps 95% of the validation images of seen classes. Of two networks (DNLL) the figures are the first's.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from semilearn.core.hooks import Hook
+
+from usb_negsamp.data.open_set_metrics import (
+    confident_pseudo_labels,
+    keeping_threshold,
+    max_softmax_score,
+    open_accuracy,
+    separation,
+)
+from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.host.datasets.open_set import OpenSetData
+from usb_negsamp.host.evaluation.networks import averaged_weights, weights_of_checkpoint
+from usb_negsamp.host.evaluation.predictions import Predictions, predictions
+from usb_negsamp.host.randomness import keyed_randomness
+
+HOOK_NAME = "OpenSetEvaluationHook"
+REJECTIONS = ("none", "threshold")
+KEPT_SHARE = 0.95
+"""Share of the seen validation images that ``open_reject: threshold`` keeps."""
+MAX_IMAGES = 10_000
+CUTOFF = 0.95
+"""Confidence that counts where an algorithm has no ``p_cutoff``."""
+
+
+def open_set_figures(algorithm: Any, data: OpenSetData) -> dict[str, float]:
+    """All figures of the averaged weights of ``algorithm``: ``open/...`` and ``train/open/...``.
+
+    The same on every process. What the data cannot give is left out; so are images of the pool without a known label.
+    Draws, should the network or a method make any, come from generators that training does not use.
+    """
+    args, seen = algorithm.args, data.num_seen
+    at_most = images_at_most(args)
+    rejects_by_threshold = rejection_of(args) == "threshold" and not _rejects_by_itself(algorithm)
+    with keyed_randomness(args.seed), averaged_weights(algorithm):
+        pool = predictions(algorithm, data.pool, at_most)
+        test = None if data.test is None else predictions(algorithm, data.test)
+        ood = {name: predictions(algorithm, dataset, at_most) for name, dataset in data.ood.items()}
+        needs_validation = rejects_by_threshold or (test is None and ood)
+        validation = predictions(algorithm, algorithm.dataset_dict["eval"]) if needs_validation else None
+    pool = pool.where(pool.labels >= 0)
+    figures = {f"open/pool/{name}": value for name, value in _separation(pool, seen).items()}
+    reference = test if test is not None else validation
+    for name, found in ood.items():
+        assert reference is not None
+        both = reference.of_seen(seen).with_images(found)
+        figures.update({f"open/{name}/{figure}": value for figure, value in _separation(both, seen).items()})
+    if test is not None:
+        figures.update({f"open/{name}": value for name, value in _separation(test, seen).items()})
+        figures.update(_seen_accuracy(test, seen))
+        figures.update(_rejection(seen, test, ood, validation if rejects_by_threshold else None))
+    return {**figures, **_diagnosis(args, data, pool)}
+
+
+def _separation(found: Predictions, num_seen: int) -> dict[str, float]:
+    return separation(found.logits, found.labels, num_seen, found.reject)
+
+
+def _seen_accuracy(test: Predictions, num_seen: int) -> dict[str, float]:
+    seen = test.of_seen(num_seen)
+    if not len(seen.labels):
+        return {}
+    return {"open/seen_acc": (seen.logits.argmax(1) == seen.labels).double().mean().item()}
+
+
+def _rejection(
+    num_seen: int, test: Predictions, ood: dict[str, Predictions], validation: Predictions | None
+) -> dict[str, float]:
+    """Accuracies over K + 1 classes of a method that rejects by itself, or by a threshold that ``validation`` sets."""
+    figures: dict[str, float | None] = {}
+    threshold = None
+    if test.reject is None and validation is not None:
+        threshold = keeping_threshold(max_softmax_score(validation.of_seen(num_seen).logits).numpy(), KEPT_SHARE)
+        figures["open/reject_threshold"] = threshold
+    extended = test
+    for found in ood.values():
+        extended = extended.with_images(found)
+    for name, part in (("balanced_acc", test), *([("extended_balanced_acc", extended)] if ood else [])):
+        if part.reject is not None:
+            rejected = part.reject > 0.5
+        elif threshold is not None:
+            rejected = max_softmax_score(part.logits) < threshold
+        else:
+            continue
+        figures[f"open/{name}"] = open_accuracy(
+            part.logits.argmax(1).numpy(), rejected.numpy(), part.labels.numpy(), num_seen
+        )
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def _diagnosis(args: Any, data: OpenSetData, pool: Predictions) -> dict[str, float]:
+    cutoff = getattr(args, "p_cutoff", None)
+    found = confident_pseudo_labels(pool.logits, pool.labels, data.num_seen, CUTOFF if cutoff is None else cutoff)
+    split = {"mismatch": data.split.mismatch, "labeled_ratio": data.split.labeled_ratio}
+    return {f"train/open/{name}": value for name, value in {**split, **found}.items()}
+
+
+def images_at_most(args: Any) -> int:
+    """The run's ``open_eval_images``; 0: all."""
+    value = getattr(args, "open_eval_images", MAX_IMAGES)
+    return MAX_IMAGES if value is None else int(value)
+
+
+def rejection_of(args: Any) -> str:
+    """The run's ``open_reject``.
+
+    Raises:
+        ConfigError: no such choice.
+    """
+    name = getattr(args, "open_reject", None) or "none"
+    if name not in REJECTIONS:
+        raise unknown("open_reject", name, REJECTIONS)
+    return str(name)
+
+
+def check_rejection(algorithm: Any) -> None:
+    """Refuse a rejection that nothing can set the threshold of.
+
+    Raises:
+        ConfigError: ``open_reject: threshold`` without validation images, or no such choice.
+    """
+    if rejection_of(algorithm.args) == "threshold" and not _has_validation(algorithm):
+        raise ConfigError(
+            "open_reject: threshold needs validation images to set its threshold by; give validation_size, got none"
+        )
+
+
+def open_set_of(algorithm: Any) -> OpenSetData | None:
+    """What the run's split has for evaluation; None for a run without unseen classes."""
+    found: OpenSetData | None = (getattr(algorithm, "dataset_dict", None) or {}).get("open_set")
+    return found
+
+
+class OpenSetEvaluationHook(Hook):
+    """Adds the figures to ``log_dict`` at each evaluation, and to ``results_dict`` at the end (after EvaluationHook).
+
+    Args:
+        data: the run's.
+    """
+
+    settings_only = True
+
+    def __init__(self, data: OpenSetData) -> None:
+        self.data = data
+
+    def after_train_step(self, algorithm: Any) -> None:
+        """Evaluate where the EvaluationHook has."""
+        if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
+            return
+        figures = open_set_figures(algorithm, self.data)
+        algorithm.log_dict.update(
+            {name if name.startswith("train/") else f"eval/{name}": value for name, value in figures.items()}
+        )
+
+    def after_run(self, algorithm: Any) -> None:
+        """Evaluate the model that was best on validation, or the last one where nothing chose one."""
+        algorithm.results_dict.update(results_of(algorithm, self.data))
+
+
+def results_of(algorithm: Any, data: OpenSetData) -> dict[str, float]:
+    """``test/open/...`` and ``train/open/...`` of the model that was best on validation, or else of the last one."""
+    if _has_validation(algorithm):
+        path = os.path.join(algorithm.save_dir, algorithm.save_name, "model_best.pth")
+        with weights_of_checkpoint(algorithm, path):
+            figures = open_set_figures(algorithm, data)
+    else:
+        figures = open_set_figures(algorithm, data)
+    return {name if name.startswith("train/") else f"test/{name}": value for name, value in figures.items()}
+
+
+def _has_validation(algorithm: Any) -> bool:
+    """Whether the model was chosen on other images than the test images, as in :mod:`repairs.evaluation`."""
+    return "test" in algorithm.loader_dict
+
+
+def _rejects_by_itself(algorithm: Any) -> bool:
+    return getattr(algorithm, "reject_scores", None) is not None

@@ -1,0 +1,71 @@
+"""What a network says of the images of a data set, looked at outside of training."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from usb_negsamp.data.open_set_metrics import evenly_spaced
+from usb_negsamp.host.datasets.plain_images import plain_images
+from usb_negsamp.host.evaluation.networks import outputs_of
+
+
+class Predictions(NamedTuple):
+    """What a network says of N images: logits (N, K), true labels (N,), and its own score of rejection (N,), if any."""
+
+    logits: Tensor
+    labels: Tensor
+    reject: Tensor | None
+
+    def where(self, kept: Tensor) -> Predictions:
+        """The images of the mask ``kept`` (N,)."""
+        return Predictions(self.logits[kept], self.labels[kept], None if self.reject is None else self.reject[kept])
+
+    def of_seen(self, num_seen: int) -> Predictions:
+        """The images of seen classes."""
+        return self.where((self.labels >= 0) & (self.labels < num_seen))
+
+    def with_images(self, other: Predictions) -> Predictions:
+        """These images and the ``other`` ones."""
+        reject = None if self.reject is None or other.reject is None else torch.cat([self.reject, other.reject])
+        return Predictions(torch.cat([self.logits, other.logits]), torch.cat([self.labels, other.labels]), reject)
+
+
+class _PlainImages(Dataset):
+    """Some images of a data set under its own transform, which must be the one for evaluation, and their targets."""
+
+    def __init__(self, dataset: Any, indices: np.ndarray) -> None:
+        self.dataset, self.indices = dataset, indices.tolist()
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        index = self.indices[position]
+        [image] = plain_images(self.dataset, self.dataset.transform, [index])
+        return {"x_lb": image, "y_lb": int(self.dataset.targets[index])}
+
+
+def predictions(algorithm: Any, dataset: Any, at_most: int = 0) -> Predictions:
+    """Predictions of ``algorithm.model`` as it is for ``at_most`` evenly spaced images of ``dataset``; 0: for all."""
+    loader = DataLoader(
+        _PlainImages(dataset, evenly_spaced(len(dataset), at_most)),
+        batch_size=algorithm.args.eval_batch_size,
+        num_workers=algorithm.args.num_workers,
+        # Without one of its own, the loader would draw from the generator that training draws from.
+        generator=torch.Generator(),
+    )
+    own = getattr(algorithm, "reject_scores", None)
+    out_key = getattr(algorithm, "evaluated_out_key", "logits")
+    logits, labels, rejects = [], [], []
+    with torch.no_grad():
+        for output, target in outputs_of(algorithm, loader):
+            logits.append(output[out_key].float().cpu())
+            labels.append(target)
+            if own is not None:
+                rejects.append(own(output).float().cpu())
+    return Predictions(torch.cat(logits), torch.cat(labels), torch.cat(rejects) if rejects else None)

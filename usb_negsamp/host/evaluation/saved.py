@@ -1,0 +1,45 @@
+"""Evaluation of the networks that a checkpoint holds, as the run that wrote it evaluated them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
+from usb_negsamp.host.evaluation.networks import weights_of_checkpoint
+from usb_negsamp.host.evaluation.open_set import open_set_figures, open_set_of
+from usb_negsamp.host.evaluation.pair import EvaluatedPair, weights_of_peer
+
+
+def saved_figures(algorithm: Any, path: Path) -> dict[str, float]:
+    """Figures of the averaged weights saved at ``path`` on the validation and the test images; changes nothing.
+
+    ``eval/...`` and ``test/...`` are the host's, of an algorithm with two networks also each one's accuracy; on an
+    open-set split there are the figures of :mod:`usb_negsamp.host.evaluation.open_set`. What SPL has left is one
+    network, whose batch statistics are its own whatever ``bn_batches`` is.
+
+    Args:
+        algorithm: built as the run was.
+        path: a checkpoint of the run.
+    """
+    saved = read_checkpoint(path)
+    figures: dict[str, float] = {}
+    with ExitStack() as stack:
+        if isinstance(algorithm, EvaluatedPair):
+            if "peer" in saved:
+                algorithm.place_peer()
+                stack.enter_context(weights_of_peer(algorithm.peer, path))
+            else:
+                stack.enter_context(algorithm.first_alone())
+        if "masks" in saved:
+            stack.enter_context(batch_statistics_as_they_are(algorithm))
+        stack.enter_context(weights_of_checkpoint(algorithm, path))
+        for name in ("eval", "test"):
+            if name in algorithm.loader_dict:
+                figures.update(algorithm.evaluate(name))
+        data = open_set_of(algorithm)
+        if data is not None:
+            figures.update(open_set_figures(algorithm, data))
+    return figures

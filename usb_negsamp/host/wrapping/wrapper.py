@@ -1,0 +1,177 @@
+"""A loss around any algorithm of the host, without an edit of it and without an extra forward pass.
+
+``type(name, (SomeWrapper, HostAlgorithm), {...})`` is the host's algorithm with one or more hooks. Its ``train_step``
+stays the host's own, so that the host's look-up of the step's signature picks the right batch keys.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, ClassVar
+
+import torch
+from semilearn.core import AlgorithmBase
+from semilearn.core.hooks import Hook
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.wrapping.logits_tape import Tape, View, evaluated_logits
+
+
+class TapeHook(Hook):
+    """Starts the tape before each step and lets go of it once the weights are updated (priority VERY_HIGH)."""
+
+    def before_run(self, algorithm: Any) -> None:
+        algorithm.tape.attach(algorithm.model)
+
+    def before_train_step(self, algorithm: Any) -> None:
+        # CReST builds a new model in each generation.
+        algorithm.tape.attach(algorithm.model)
+        algorithm.tape.start()
+
+    def after_train_step(self, algorithm: Any) -> None:
+        algorithm.tape.stop()
+
+
+class Wrapper:
+    """Base of our wrappers: keeps the batch, listens to the model, and is to its base algorithm what it was.
+
+    A subclass registers its own hooks at ``"HIGHEST"`` in ``set_hooks`` before it calls ``super().set_hooks()``: they
+    then run between the host's ``train_step`` and its update of the weights.
+    """
+
+    base_name: ClassVar[str]
+    wrapper_name: ClassVar[str]
+
+    args: Any
+    batch: dict[str, View]
+    steps_after_training: int = 0
+    """How many steps a stage after the training has taken, in which ``it`` stands still."""
+
+    def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
+        self.tape = Tape(self._has_averaged_weights)
+        self.tape.read_heads = functools.partial(evaluated_logits, self)
+        self.batch = {}
+        self._said: set[str] = set()
+        args.unlabeled_views = tuple(dict.fromkeys((*getattr(args, "unlabeled_views", ()), *self.views_needed(args))))
+        super().__init__(args, *rest, **kwargs)  # type: ignore[call-arg]
+
+    @classmethod
+    def views_needed(cls, args: Any) -> tuple[str, ...]:
+        """Batch keys of unlabeled views that this wrapper reads."""
+        return ()
+
+    def _has_averaged_weights(self) -> bool:
+        """Whether ``model`` carries the moving averages just now, as it does in a teacher's pass."""
+        ema = getattr(self, "ema", None)
+        return ema is not None and bool(ema.backup)
+
+    @property
+    def seed_of_draws(self) -> int:
+        """What, with the step's number, decides the draws of a hook."""
+        return int(self.args.seed)
+
+    @property
+    def algorithm(self) -> str:
+        """The base algorithm's name: the host's data sets choose the views of a sample by it."""
+        return self.base_name
+
+    @algorithm.setter
+    def algorithm(self, name: str) -> None:
+        """The host sets its own name here; the base's is kept."""
+
+    def set_hooks(self) -> None:
+        """Register the tape's hook, then the base algorithm's hooks."""
+        if "TapeHook" not in self.hooks_dict:  # type: ignore[attr-defined]
+            self.register_hook(TapeHook(), "TapeHook", "VERY_HIGH")  # type: ignore[attr-defined]
+        super().set_hooks()  # type: ignore[misc]
+
+    def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
+        """Prepare the host's batch, and keep the unlabeled views beside it."""
+        step_input = super().process_batch(input_args, **kwargs)  # type: ignore[misc]
+        wanted = [key for key in self.args.unlabeled_views if key not in step_input and key in kwargs]
+        extra = super().process_batch(wanted, **kwargs) if wanted else {}  # type: ignore[misc]
+        self.batch = {**step_input, **extra}
+        return step_input
+
+    def logits_of(self, view: str, *, with_grad: bool = True) -> Tensor:
+        """Logits (N, K) of the batch's ``view`` by the network's own weights.
+
+        From the host's passes, or from one more where none carried it, which leaves running statistics alone. Without
+        ``with_grad`` they carry no gradient.
+        """
+        rows = self.tape.rows(self.batch[view], view, with_grad=with_grad)
+        if rows is not None:
+            return rows if with_grad else rows.detach()
+        if view not in self._said:
+            self._said.add(view)
+            gradient = " with a gradient" if with_grad else ""
+            self.print_fn(  # type: ignore[attr-defined]
+                f"{type(self).__name__}: no pass of {self.base_name} carries {view}{gradient}; "
+                "one more forward pass a step is taken for it"
+            )
+        with nullcontext() if with_grad else torch.no_grad():
+            return self.logits_of_extra_pass(view)
+
+    def logits_of_extra_pass(self, view: str) -> Tensor:
+        """Logits (N, K) of ``view`` from a forward pass of its own; batch-norm running statistics are left alone."""
+        model = self.model  # type: ignore[attr-defined]
+        with frozen_running_statistics(self), self.amp_cm():  # type: ignore[attr-defined]
+            # A second pass through DDP that leaves parameters unused would end the step; its module shares the
+            # parameters, and their gradients are still summed over the processes.
+            network = model.module if isinstance(model, DistributedDataParallel) else model
+            return evaluated_logits(self, self.batch[view], network(self.batch[view])["logits"])
+
+
+@contextmanager
+def frozen_running_statistics(algorithm: Any) -> Iterator[None]:
+    """Normalize by batch statistics inside the block without updating the running ones."""
+    algorithm.bn_controller.freeze_bn(algorithm.model)
+    try:
+        yield
+    finally:
+        algorithm.bn_controller.unfreeze_bn(algorithm.model)
+
+
+class UnlabeledLoop:
+    """For a base whose own loop draws no unlabeled data (the host's supervised baselines): draws them too."""
+
+    def train(self) -> None:
+        """The host's common loop, which takes a labeled and an unlabeled batch a step."""
+        AlgorithmBase.train(self)
+
+
+def compose(base: type[Any], name: str, base_name: str, wrapper: type[Wrapper]) -> type[Any]:
+    """Return ``wrapper`` around ``base`` as a class named after ``name``.
+
+    Args:
+        base: the host's algorithm, or one already wrapped.
+        name: the registered name of the result.
+        base_name: the registered name of the host's algorithm inside.
+        wrapper: subclass of :class:`Wrapper` with a static ``own_arguments()``.
+
+    Raises:
+        ConfigError: ``base`` is no algorithm of the host, or carries this wrapper already.
+    """
+    if not (inspect.isclass(base) and issubclass(base, AlgorithmBase)):
+        raise ConfigError(f"expected a subclass of the host's AlgorithmBase to wrap, but got {base!r}")
+    if issubclass(base, wrapper):
+        raise ConfigError(f"{base.__name__} carries the wrapper {wrapper.wrapper_name!r} already")
+    step: Any = base.train_step  # type: ignore[attr-defined]
+    draws_unlabeled = any("ulb" in key for key in inspect.signature(step).parameters)
+    loop = () if draws_unlabeled or issubclass(base, UnlabeledLoop) else (UnlabeledLoop,)
+
+    def get_argument() -> list[Any]:
+        return [*(base.get_argument() or []), *wrapper.own_arguments()]  # type: ignore[attr-defined]
+
+    members = {
+        "base_name": base_name,
+        "__doc__": f"{base.__name__} of the host with {wrapper.wrapper_name.upper()} around it.",
+        "__module__": wrapper.__module__,
+        "get_argument": staticmethod(get_argument),
+    }
+    return type("".join(part.capitalize() for part in name.split("_")), (wrapper, *loop, base), members)

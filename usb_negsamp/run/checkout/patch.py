@@ -1,0 +1,281 @@
+"""``usb-negsamp patch``: a checkout of the host that loads plugins and runs on today's packages, and back.
+
+The files in ``patches/`` insert lines and change none of the host's (:mod:`usb_negsamp.run.checkout.insertions`), so
+that they can be taken out to the byte. Our configuration files are copied into the checkout's ``config/``; a list
+beside them says which they are. Everything is worked out before anything is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.run.checkout.insertions import Insertion, read_insertions, with_insertions, without_insertions
+from usb_negsamp.run.configuration.packaged import packaged_folder
+
+USAGE = """\
+usage: usb-negsamp patch CHECKOUT [--check | --revert]
+
+Makes CHECKOUT, a checkout of the host's git main or of the tree of 0.3.2, load plugins and run on today's packages:
+inserts lines into its train.py and eval.py, and places our configuration files in its config/. Then, in CHECKOUT:
+
+  python train.py --c config/vat_ns3l_cifar10.yaml
+
+  --check    say what state CHECKOUT is in and change nothing; exit code 0 if it is patched completely, 1 if not
+  --revert   take out all that was inserted and placed, to the byte
+"""
+
+LIST = "config/.usb-negsamp.json"
+PRISTINE = "pristine.sha256"
+SCRIPTS = ("train.py", "eval.py")
+
+
+def run(words: Sequence[str]) -> int:
+    """Carry out ``usb-negsamp patch WORDS`` and return the exit code.
+
+    Raises:
+        ConfigError: not a checkout, one that the patches do not fit, or one that cannot be written; nothing is changed.
+    """
+    if {"-h", "--help"} & set(words):
+        print(USAGE, end="")
+        return 0
+    flags = [word for word in words if word.startswith("-")]
+    places = [word for word in words if not word.startswith("-")]
+    for flag in flags:
+        if flag not in ("--check", "--revert"):
+            raise unknown("option", flag, ("--check", "--revert"))
+    if len(places) != 1 or len(set(flags)) > 1:
+        raise ConfigError("expected: usb-negsamp patch CHECKOUT [--check | --revert]")
+    checkout = find_checkout(places[0])
+    if "--check" in flags:
+        return _check(checkout)
+    plan = plan_revert(checkout) if "--revert" in flags else plan_apply(checkout)
+    plan.carry_out()
+    for note in plan.notes:
+        print(note)
+    done = "reverted" if "--revert" in flags else "patched"
+    print(f"{checkout}: {done}, {len(plan.changes)} files written" if plan.changes else f"{checkout}: nothing to do")
+    return 0
+
+
+def find_checkout(place: str | Path) -> Path:
+    """Return ``place`` if a checkout of the host is there.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    checkout = Path(place)
+    if not checkout.is_dir():
+        raise ConfigError(f"expected the folder of a checkout of USB, but {checkout} is none")
+    for name in (*SCRIPTS, "semilearn/__init__.py"):
+        if not (checkout / name).is_file():
+            raise ConfigError(f"{checkout} is no checkout of USB: it has no {name}")
+    return checkout
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _known_checksums(folder: Path) -> set[tuple[str, str]]:
+    lines = (folder / PRISTINE).read_text(encoding="utf-8").splitlines()
+    return {(name, checksum) for checksum, name in (line.split() for line in lines if line and line[0] != "#")}
+
+
+@dataclass
+class Plan:
+    """What to write where; ``None`` deletes. Nothing is changed before :meth:`carry_out`."""
+
+    changes: dict[Path, bytes | None] = field(default_factory=dict)
+    new_folders: list[Path] = field(default_factory=list)
+    old_folders: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def want(self, path: Path, content: bytes | None) -> None:
+        """Have ``content`` in ``path``, which needs a change only if something else is there."""
+        if content != (path.read_bytes() if path.is_file() else None):
+            self.changes[path] = content
+
+    def carry_out(self) -> None:
+        """Write everything, each file beside itself and renamed; if that fails, put back what was there.
+
+        Raises:
+            ConfigError: a file cannot be written.
+        """
+        undo: dict[Path, bytes | None] = {}
+        try:
+            for folder in self.new_folders:
+                folder.mkdir(exist_ok=True)
+            for path, content in self.changes.items():
+                previous = path.read_bytes() if path.is_file() else None
+                _write(path, content)
+                undo[path] = previous
+            for folder in self.old_folders:
+                if not any(folder.iterdir()):
+                    folder.rmdir()
+        except OSError as error:
+            for path, content in undo.items():
+                _write(path, content)
+            for folder in reversed(self.new_folders):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+            raise ConfigError(f"{error.filename} cannot be written: {error.strerror}; nothing was changed") from error
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    if content is None:
+        path.unlink()
+        return
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _read(checkout: Path, name: str) -> str:
+    try:
+        return (checkout / name).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise ConfigError(f"{checkout / name} cannot be read: {error.strerror}") from error
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _insertions() -> tuple[list[Insertion], list[str]]:
+    insertions = read_insertions(packaged_folder("patches"))
+    # The scripts in any case: an earlier version of ours may have inserted lines where this one inserts none.
+    return insertions, list(dict.fromkeys((*SCRIPTS, *(insertion.file for insertion in insertions))))
+
+
+def plan_apply(checkout: Path) -> Plan:
+    """Return what makes ``checkout`` patched; lines and files of an earlier version of ours are replaced."""
+    plan = Plan()
+    insertions, names = _insertions()
+    for name in names:
+        text = with_insertions(without_insertions(_read(checkout, name), name), name, insertions)
+        plan.want(checkout / name, _encode(text))
+    _plan_configs(checkout, plan, _our_configs())
+    return plan
+
+
+def plan_revert(checkout: Path) -> Plan:
+    """Return what takes everything of ours out of ``checkout``."""
+    plan = Plan()
+    for name in _insertions()[1]:
+        plan.want(checkout / name, _encode(without_insertions(_read(checkout, name), name)))
+    _plan_configs(checkout, plan, {})
+    return plan
+
+
+def _our_configs() -> dict[str, bytes]:
+    folder = packaged_folder("config")
+    return {f"config/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.yaml")}
+
+
+def _plan_configs(checkout: Path, plan: Plan, wanted: dict[str, bytes]) -> None:
+    """Place the ``wanted`` files, and remove those that we placed and that are not wanted any more."""
+    placed, folders = _read_list(checkout)
+    listed: dict[str, str] = {}
+    contents: dict[Path, bytes | None] = {}
+    for name in sorted({*placed, *wanted}):
+        path, content = checkout / name, wanted.get(name)
+        present = path.read_bytes() if path.is_file() else None
+        ours = present is not None and placed.get(name) == _sha256(present)
+        if ours or not os.path.lexists(path):
+            contents[path] = content
+            if content is not None:
+                listed[name] = _sha256(content)
+        elif present != content or name in placed:
+            plan.notes.append(
+                f"{path}: kept as it is, {'changed since it was placed' if name in placed else 'not ours'}"
+            )
+            if name in placed and content is not None:
+                listed[name] = placed[name]
+    needed = {parent for name in listed for parent in Path(name).parents if parent != Path(".")}
+    plan.new_folders = [checkout / parent for parent in sorted(needed) if not (checkout / parent).exists()]
+    made = {*folders, *(folder.relative_to(checkout).as_posix() for folder in plan.new_folders)}
+    kept = {folder for folder in made if Path(folder) in needed}
+    plan.old_folders = [
+        checkout / folder for folder in sorted(made - kept, reverse=True) if (checkout / folder).is_dir()
+    ]
+    record = {"files": listed, "folders": sorted(kept)}
+    # The list first: a file that is there without being listed would count as somebody else's.
+    text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+    plan.want(checkout / LIST, text.encode() if listed else None)
+    for path, content in contents.items():
+        plan.want(path, content)
+
+
+def _read_list(checkout: Path) -> tuple[dict[str, str], list[str]]:
+    path = checkout / LIST
+    if not path.is_file():
+        return {}, []
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        files = {str(name): str(checksum) for name, checksum in record["files"].items()}
+        folders = [str(folder) for folder in record["folders"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is damaged: it should list the files that were placed beside it") from error
+    for name in (*files, *folders):
+        if Path(name).parts[:1] != ("config",) or ".." in Path(name).parts:
+            raise ConfigError(f"{path} is damaged: {name!r} is no file in config/")
+    return files, folders
+
+
+# --- --check
+
+
+def _check(checkout: Path) -> int:
+    insertions, names = _insertions()
+    known = _known_checksums(packaged_folder("patches"))
+    states = [_state(checkout, name, insertions, known) for name in names]
+    plan = Plan()
+    _plan_configs(checkout, plan, _our_configs())
+    placed = sum(name in _read_list(checkout)[0] for name in _our_configs())
+    missing = sum(path.suffix == ".yaml" for path in plan.changes)
+    for name, (_, text) in zip(names, states, strict=True):
+        print(f"{checkout / name}: {text}")
+    print(f"{checkout / 'config'}: {placed} files of ours" + (f", {missing} to be placed or replaced" * bool(missing)))
+    for note in plan.notes:
+        print(note)
+    kinds = {kind for kind, _ in states}
+    if kinds == {"patched"} and not plan.changes:
+        verdict = "patched"
+    elif "foreign" in kinds:
+        verdict = "modified by others, or of a revision that we do not know"
+    elif kinds == {"pristine"} and not placed:
+        verdict = "pristine"
+    else:
+        verdict = "partly patched"
+    print(f"{checkout}: {verdict}")
+    return 0 if verdict == "patched" else 1
+
+
+def _state(checkout: Path, name: str, insertions: list[Insertion], known: set[tuple[str, str]]) -> tuple[str, str]:
+    """Return one of pristine, patched, partly and foreign for a file, and the same in words."""
+    text = _read(checkout, name)
+    try:
+        clean = without_insertions(text, name)
+        patched = with_insertions(clean, name, insertions)
+    except ConfigError as error:
+        return "foreign", str(error)
+    is_known = (name, _sha256(_encode(clean.replace("\r\n", "\n")))) in known
+    rest = "" if is_known else ", in a file that was modified by others or is of a revision that we do not know"
+    if text == patched:
+        return "patched", f"patched{rest}"
+    if text == clean:
+        return ("pristine", "pristine") if is_known else ("foreign", f"not patched{rest}; the patches fit")
+    return "partly", f"partly patched, or by another version of usb-negsamp{rest}"

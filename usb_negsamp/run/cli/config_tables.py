@@ -1,0 +1,46 @@
+"""The tables of ``config/README.md``, made from the headers of the configuration files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from usb_negsamp.run.configuration.headers import first_sentence, read_header
+from usb_negsamp.run.configuration.packaged import packaged_folder
+
+
+def config_tables(folder: Path | None = None) -> str:
+    """Return the content of ``config/README.md``: every file in a folder of ``folder``, by paper and table.
+
+    Files directly in ``folder`` stand in the main README. The first sentence of ``Expected:`` is a row's figure. A
+    file of two tables stands in both.
+
+    Args:
+        folder: where the files are; None, our own.
+
+    Raises:
+        ConfigError: a file has no complete header.
+    """
+    folder = folder or packaged_folder("config")
+    rows: dict[tuple[str, str, int], list[str]] = {}
+    for path in sorted(folder.glob("*/**/*.yaml")):
+        header = read_header(path)
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        figure = first_sentence(header.expected)
+        row = f"| [`{name}`]({name}.yaml) | {_cell(header.title)} | {_cell(figure)} |"
+        for table in header.tables or (0,):
+            rows.setdefault((name.split("/")[0], header.paper, table), []).append(row)
+    blocks = [
+        "# Configurations by the papers' tables",
+        "Written by `usb-negsamp list configs --markdown` from the headers of the files, which say more: what the "
+        "figure is a mean of, what the paper leaves open, how long a run takes, and the command. `usb-negsamp "
+        "reproduce ns3l/table1` trains a table and shows its figures beside the measured ones. The files directly in "
+        "this folder stand in the [README](../README.md).",
+    ]
+    for (_, paper, table), lines in sorted(rows.items()):
+        blocks.append(f"## {paper}" + (f", Table {table}" if table else ""))
+        blocks.append("\n".join(["| config | what | expected |", "|---|---|---|", *lines]))
+    return "\n\n".join(blocks)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,140 @@
+"""Keys of open-set splits and of domain adaptation that cannot be, or not together."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Collection
+from typing import Any
+
+from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, WITH_LABELED
+
+EVALUATE_UNLABELED = ("adsh", "crest", "saw")
+ONLY_WITH_SEEN_CLASSES = (
+    "mismatch_ratio",
+    "mismatch_protocol",
+    "num_unlabeled",
+    "class_order",
+    "ood_data",
+    "open_reject",
+    "open_eval_images",
+)
+
+
+def check_data(args: Namespace, given: Collection[str]) -> None:
+    """Raise :class:`ConfigError` for the first contradiction between the keys that say where images come from.
+
+    What only the images can tell, the loader of the data checks.
+
+    Args:
+        args: the resolved configuration.
+        given: the keys that the user gave.
+    """
+    seen = getattr(args, "seen_classes", None)
+    adapting = [key for key in ADAPTATION_KEYS if getattr(args, key, None)]
+    if seen is None:
+        needless = [key for key in ONLY_WITH_SEEN_CLASSES if key in given and getattr(args, key) is not None]
+        if needless:
+            raise ConfigError(f"{needless[0]} is read only with seen_classes, but seen_classes is none")
+    elif adapting:
+        raise ConfigError(f"seen_classes and {adapting[0]} cannot be combined: give one of them")
+    else:
+        _check_open_set(args, given, seen)
+    if adapting:
+        _check_adaptation(args, given)
+    if seen is not None or adapting:
+        key = "seen_classes" if seen is not None else adapting[0]
+        _check_even(args, key)
+        if args.imb_algorithm in EVALUATE_UNLABELED:
+            raise ConfigError(
+                f"imb_algorithm {args.imb_algorithm} evaluates the unlabeled images by their labels, which {key} keeps "
+                "from the training"
+            )
+        if getattr(args, "ns3l_rule", None) == "oracle":
+            raise ConfigError(
+                f"ns3l_rule oracle reads the labels of unlabeled images, which {key} keeps from the training"
+            )
+
+
+def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
+    _check_in_memory("dataset", args.dataset, "seen_classes")
+    number = seen if isinstance(seen, int) else len(seen)
+    if number < 2:
+        raise ConfigError(
+            "seen_classes must hold at least 2 classes, as in 0,1,2 or cat,dog, or be a number of at least 2, "
+            f"got {seen}"
+        )
+    if args.num_classes != number:
+        raise ConfigError(f"num_classes must be {number}, the number of seen_classes, got {args.num_classes}")
+    if args.num_labels % number:
+        near = max(number, round(args.num_labels / number) * number)
+        raise ConfigError(
+            f"num_labels must be divisible by the number of seen classes, got {args.num_labels} labels for {number} "
+            f"seen classes; nearest: {near}"
+        )
+    if args.class_order == "superclass" and (args.dataset != "cifar100" or not isinstance(seen, int)):
+        raise ConfigError(
+            "class_order superclass needs dataset cifar100 and a number of seen_classes, "
+            f"got dataset {args.dataset} and seen_classes {seen}"
+        )
+    _check_protocol(args, given)
+
+
+def _check_protocol(args: Namespace, given: Collection[str]) -> None:
+    protocol = args.mismatch_protocol
+    if args.mismatch_ratio is None and protocol != "whole_pool":
+        raise ConfigError(f"mismatch_ratio must be given with mismatch_protocol {protocol}, e.g. 0.3, got none")
+    counted = protocol not in WITH_LABELED
+    if counted and args.num_unlabeled is None:
+        raise ConfigError(f"num_unlabeled must be given with mismatch_protocol {protocol}, e.g. 20000, got none")
+    if not counted and args.num_unlabeled is not None:
+        raise ConfigError(
+            f"num_unlabeled cannot be chosen with mismatch_protocol {protocol}, which takes all images of its classes, "
+            f"got {args.num_unlabeled}"
+        )
+    if "include_lb_to_ulb" in given and args.include_lb_to_ulb is counted:
+        expected, got = ("false", "true") if counted else ("true", "false")
+        raise ConfigError(
+            f"include_lb_to_ulb must be {expected} with mismatch_protocol {protocol}, which decides itself whether the "
+            f"pool holds labeled images, got {got}"
+        )
+
+
+def _check_adaptation(args: Namespace, given: Collection[str]) -> None:
+    names = {key: getattr(args, key) or args.dataset for key in ("labeled_dataset", "unlabeled_dataset")}
+    if args.dataset not in names.values():
+        raise ConfigError(
+            f"dataset must be left out or one of {names['labeled_dataset']} and {names['unlabeled_dataset']}, "
+            f"got {args.dataset}"
+        )
+    for key, name in names.items():
+        _check_in_memory(key, name, "domain adaptation")
+    folders = {
+        part: os.path.realpath(getattr(args, f"{part}_dir") or args.data_dir) for part in ("labeled", "unlabeled")
+    }
+    if len(set(names.values())) == 1 and len(set(folders.values())) == 1:
+        raise ConfigError(
+            f"labeled_dataset and unlabeled_dataset must be two data sets, got {args.dataset} in {args.data_dir} for "
+            "both"
+        )
+    if "include_lb_to_ulb" in given and args.include_lb_to_ulb:
+        raise ConfigError("include_lb_to_ulb must be false with labeled_dataset and unlabeled_dataset, got true")
+
+
+def _check_in_memory(key: str, name: str, reader: str) -> None:
+    from usb_negsamp.data import HOST_SOURCES, SOURCES
+    from usb_negsamp.run.configuration.choices import datasets
+
+    ours = sorted({*SOURCES, *HOST_SOURCES})
+    if name in ours:
+        return
+    if name not in datasets():
+        raise unknown(key, name, ours)
+    raise ConfigError(f"{key} must be one of {', '.join(ours)} for {reader}, got {name}")
+
+
+def _check_even(args: Namespace, key: str) -> None:
+    for name in ("lb_imb_ratio", "ulb_imb_ratio"):
+        if getattr(args, name) != 1:
+            raise ConfigError(f"{name} must be 1 with {key}, got {getattr(args, name):g}")

@@ -1,0 +1,248 @@
+"""The configuration keys that are ours, and the keys of the host's files that nothing reads.
+
+The host's own keys come from the host (:mod:`usb_negsamp.host.arguments`), those of an algorithm from its
+``get_argument()``. This table is what the resolution validates against and what the README's table is made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from usb_negsamp.value_types import class_list, name_list, whole_numbers
+
+
+@dataclass(frozen=True)
+class Key:
+    """One configuration key of ours."""
+
+    name: str
+    type: Callable[[Any], Any]
+    default: Any
+    meaning: str
+    unit: str = ""
+    symbol: str = ""
+    choices: tuple[str, ...] = ()
+
+
+OWN_ARGUMENTS: tuple[Key, ...] = (
+    Key(
+        "preset",
+        str,
+        None,
+        "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l, "
+        "ns3l-mixmatch, ns3l-fmnist, dnll-wrn, dnll-cnn13 or dual-student; lengths in iterations follow num_train_iter",
+    ),
+    Key(
+        "device",
+        str,
+        "auto",
+        "where to train: auto takes a GPU if there is one",
+        choices=("auto", "cpu", "cuda"),
+    ),
+    Key("split_seed", int, None, "seed of the labeled/unlabeled/validation split; none: the value of seed"),
+    Key(
+        "validation_size",
+        int,
+        0,
+        "training images held out to choose the best model by, where the source has no validation part; 0: none, the "
+        "test images choose it, as everywhere in the host (of labeled_dataset, if there is one)",
+        "images",
+    ),
+    Key(
+        "validation_shares",
+        str,
+        "proportional",
+        "shares of the classes in the images that validation_size holds out, by their size or the same for all",
+        choices=("proportional", "equal"),
+    ),
+    Key(
+        "seen_classes",
+        class_list,
+        None,
+        "classes with labels: indices or names, or the number S of the first classes; the unlabeled images hold the "
+        "others, too; none: all classes, and no unseen ones",
+    ),
+    Key(
+        "class_order",
+        str,
+        "label",
+        "what the first classes are where seen_classes is a number: by index, or superclass by superclass of CIFAR-100",
+        choices=("label", "superclass"),
+    ),
+    Key(
+        "mismatch_ratio",
+        float,
+        None,
+        "share of the unlabeled images that are of unseen classes (class_swap: of the classes)",
+        symbol="delta",
+    ),
+    Key(
+        "mismatch_protocol",
+        str,
+        "fixed_total",
+        "what the unlabeled images are: num_unlabeled in all; num_unlabeled of seen classes, and unseen ones added; "
+        "all images of a fixed number of classes; or all training images",
+        choices=("fixed_total", "fixed_seen", "class_swap", "whole_pool"),
+    ),
+    Key(
+        "num_unlabeled",
+        int,
+        None,
+        "size of the unlabeled part under seen_classes; fixed_seen: of its images of seen classes",
+        "images",
+        "n",
+    ),
+    Key(
+        "ood_data",
+        name_list,
+        None,
+        "other data sets, or folders of pictures, that the evaluation under seen_classes sets against the seen classes",
+    ),
+    Key(
+        "open_reject",
+        str,
+        "none",
+        "how a method without a rejection of its own rejects test images in the accuracy over K + 1 classes: not at "
+        "all, or where the maximum softmax is below what keeps 95% of the validation images of seen classes",
+        choices=("none", "threshold"),
+    ),
+    Key(
+        "open_eval_images",
+        int,
+        10000,
+        "unlabeled images, evenly spaced, and images of each of ood_data that an evaluation under seen_classes looks "
+        "at, at most; 0: all",
+        "images",
+    ),
+    Key("labeled_dataset", str, None, "domain adaptation: where the labeled images come from; none: dataset"),
+    Key(
+        "unlabeled_dataset",
+        str,
+        None,
+        "domain adaptation: where the unlabeled images and the test images come from; none: dataset",
+    ),
+    Key("labeled_dir", str, None, "folder of labeled_dataset; none: data_dir"),
+    Key("unlabeled_dir", str, None, "folder of unlabeled_dataset; none: data_dir"),
+    Key("horizontal_flip", bool, None, "mirror images in the augmentation; none: the source's own choice"),
+    Key(
+        "preprocessing",
+        str,
+        None,
+        "what is done to all images first; gcn_zca is global contrast normalization and ZCA whitening; none: mean_std, "
+        "by the host's own loader where it has one",
+        choices=("mean_std", "minus_one_to_one", "gcn_zca"),
+    ),
+    Key(
+        "augmentation",
+        str,
+        None,
+        "weak views: the host's crop and flip; oliver's flip, shift of 2 pixels and noise of 0.15; or mixmatch's flip "
+        "and shift of 4. DNLL's: the image itself, and as the strong view the same (identity), the image with noise of "
+        "0.15 (noise) or with a sideways shift of up to 2 pixels (horizontal_shift); or the host's, with color_jitter "
+        "in the strong view",
+        choices=("host", "oliver", "mixmatch", "identity", "noise", "horizontal_shift", "color_jitter"),
+    ),
+    Key(
+        "bn_batches",
+        int,
+        0,
+        "batches that re-estimate the batch-norm statistics before each evaluation; 0: as the host, never",
+        "batches",
+    ),
+    Key(
+        "bn_update",
+        str,
+        "host",
+        "the forward passes of a step that update the batch-norm running statistics: the host's choice, the labeled "
+        "batch's, that and the first unlabeled one's, or all",
+        choices=("host", "labeled", "joint", "all"),
+    ),
+    Key(
+        "channels_last",
+        bool,
+        False,
+        "lay images and convolutions out with the channels of a pixel side by side, which is faster; the numbers are "
+        "those of the host up to rounding",
+    ),
+    Key(
+        "lr_schedule",
+        str,
+        "cosine",
+        "how the learning rate falls: the host's cosine ends at 0.195 of it; step multiplies it by lr_decay_factor at "
+        "each of lr_decay_iters",
+        choices=("cosine", "step", "constant", "cosine_to_zero"),
+    ),
+    Key("lr_decay_iters", whole_numbers, None, "when lr_schedule step drops, e.g. [130000]", "iterations"),
+    Key("lr_decay_factor", float, 0.2, "what each drop of lr_schedule step multiplies the learning rate by"),
+    Key(
+        "unsup_ramp",
+        str,
+        "linear",
+        "shape of the unlabeled loss's warm-up over unsup_warm_up; sigmoid is exp(-5 (1 - t)^2)",
+        choices=("linear", "sigmoid"),
+    ),
+    Key(
+        "num_last_evaluations",
+        int,
+        0,
+        "also report the median accuracy over the last so many evaluations, for which the test images are evaluated "
+        "too where there are validation images; 0: none",
+        "evaluations",
+    ),
+    Key("curve", bool, True, "draw curve.png at the end of the run"),
+    Key(
+        "deterministic",
+        bool,
+        None,
+        "same numbers from the same seed on the same machine; none: true on CPU, where it costs nothing, and false on "
+        "a GPU, where cuDNN then picks the fastest kernels",
+    ),
+)
+
+# Values that our launcher chooses itself, so that the host's defaults for them do not apply.
+DEFAULTS: dict[str, Any] = {"save_name": None, "overwrite": False, "resume": False}
+
+RUN_STATE_KEYS: dict[str, str] = {
+    "resume": "give --resume on the command line",
+    "overwrite": "give --overwrite on the command line",
+    "load_path": "give --resume --load_path on the command line",
+}
+
+LAUNCHER_KEYS: dict[str, str] = {
+    "world_size": "torchrun sets it",
+    "rank": "torchrun sets it",
+    "dist_url": "torchrun sets it",
+    "dist_backend": "nccl on a GPU, gloo elsewhere",
+    "multiprocessing_distributed": "torchrun starts several processes",
+}
+
+INERT_HOST_KEYS: dict[str, str] = {
+    "clip": "did you mean clip_grad?",
+    "simis_la": "no part of the host reads it",
+    "dist_align_target": "no part of the host reads it",
+    "use_epass": "only the host's git main reads it",
+    "use_refix": "no part of the host reads it",
+}
+
+
+def own_key(name: str) -> Key | None:
+    """Return our key of that name, if there is one."""
+    return next((key for key in OWN_ARGUMENTS if key.name == name), None)
+
+
+def markdown_table(keys: Iterable[Key] = OWN_ARGUMENTS) -> str:
+    """Return the keys as a table for the README.
+
+    >>> print(markdown_table([Key("curve", bool, True, "draw it")]))
+    | key | default | unit | paper | meaning |
+    |-|-|-|-|-|
+    | `curve` | true |  |  | draw it |
+    """
+    lines = ["| key | default | unit | paper | meaning |", "|-|-|-|-|-|"]
+    for key in keys:
+        default = "none" if key.default is None else str(key.default).lower()
+        meaning = f"{key.meaning} ({', '.join(key.choices)})" if key.choices else key.meaning
+        lines.append(f"| `{key.name}` | {default} | {key.unit} | {key.symbol} | {meaning} |")
+    return "\n".join(lines)

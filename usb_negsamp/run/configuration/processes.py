@@ -1,0 +1,76 @@
+"""One process or several: what ``torchrun`` says, and the process group."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Process:
+    """Which process of how many this is."""
+
+    rank: int = 0
+    local_rank: int = 0
+    world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process prints and writes."""
+        return self.rank == 0
+
+    @property
+    def distributed(self) -> bool:
+        """Whether there are others."""
+        return self.world_size > 1
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Process:
+    """Return the process that ``torchrun`` describes in RANK, LOCAL_RANK and WORLD_SIZE.
+
+    Without a WORLD_SIZE above 1 it is the only one: some schedulers set a RANK of their own.
+
+    Raises:
+        ConfigError: they are no numbers, or do not fit each other.
+
+    >>> from_environment({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"})
+    Process(rank=1, local_rank=1, world_size=2)
+    >>> from_environment({"RANK": "3"})
+    Process(rank=0, local_rank=0, world_size=1)
+    """
+    environment = os.environ if environment is None else environment
+    try:
+        numbers = [int(environment.get(name) or default) for name, default in _VARIABLES]
+    except ValueError as error:
+        raise ConfigError(f"RANK, LOCAL_RANK and WORLD_SIZE must be whole numbers ({error})") from error
+    rank, local_rank, world_size = numbers
+    if world_size <= 1:
+        return Process()
+    if not 0 <= rank < world_size or local_rank < 0:
+        raise ConfigError(
+            "RANK must be from 0 to WORLD_SIZE - 1 and LOCAL_RANK at least 0, "
+            f"got RANK {rank}, WORLD_SIZE {world_size} and LOCAL_RANK {local_rank}"
+        )
+    return Process(rank, local_rank, world_size)
+
+
+_VARIABLES = (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
+
+
+def describe(args: Any, process: Process, device_type: str) -> None:
+    """Set what the host's code reads about processes and GPUs, and this process's share of the batch."""
+    args.distributed = args.multiprocessing_distributed = process.distributed
+    args.world_size, args.rank = process.world_size, process.rank
+    args.dist_backend = "nccl" if device_type == "cuda" else "gloo"
+    args.batch_size //= process.world_size
+    if device_type == "cpu":
+        args.gpu = None
+        return
+    import torch
+
+    args.gpu = process.local_rank if process.distributed or args.gpu is None else args.gpu
+    torch.cuda.set_device(args.gpu)

@@ -1,0 +1,66 @@
+"""A run that has trained, built again from what its manifest says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.configuration.processes import Process, describe
+from usb_negsamp.run.records.directory import MANIFEST
+from usb_negsamp.run.records.manifest import read_manifest
+
+# Keys that say where a training starts, or what may be replaced: nothing starts here.
+_OF_THE_START: dict[str, Any] = {"spl_from": None, "load_path": None, "resume": False, "overwrite": False}
+
+
+def config_of(run: Path) -> dict[str, Any]:
+    """The configuration of the run in the folder ``run``.
+
+    Raises:
+        ConfigError: the folder holds no run.
+    """
+    config = read_manifest(run / MANIFEST).get("config")
+    if not isinstance(config, dict):
+        raise ConfigError(f"{run} holds no run: expected its {MANIFEST} with a configuration")
+    return config
+
+
+def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any:
+    """The algorithm of the run in the folder ``run``, with its data, as it was built before its first step.
+
+    Args:
+        run: the folder.
+        given: keys and texts, as of a command line, that win over the run's own. The device is chosen anew.
+
+    Raises:
+        ConfigError: the folder holds no run, the data are not there, or they are others than the run's.
+    """
+    manifest, config = read_manifest(run / MANIFEST), config_of(run)
+
+    import usb_negsamp
+    from usb_negsamp.run.configuration.checks import check
+    from usb_negsamp.run.configuration.resolution import Sources, resolve
+
+    usb_negsamp.register()
+    place = {"save_dir": str(run.parent), "save_name": run.name, "device": "auto"}
+    start = {key: value for key, value in _OF_THE_START.items() if key in config}
+    args = resolve(Sources(None, {**config, **start, **place}, dict(given or {}))).args
+    check(args, Process(), dict(given or {}))
+
+    from usb_negsamp.host import build, device
+    from usb_negsamp.run.training.determinism import seed_everything
+
+    describe(args, Process(), device.select(args.device).type)
+    seed_everything(args.seed)
+    algorithm = build.build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
+    for name, what in (("data_digest", "images"), ("split_digest", "split")):
+        before, now = manifest.get(name), getattr(args, name, None)
+        if before is not None and now is not None and before != now:
+            raise ConfigError(
+                f"{run} was trained on other data: expected {what} with the digest {before[:12]}, but those of dataset "
+                f"{config.get('dataset')} have {now[:12]}; give the right folder by --data_dir"
+            )
+    return algorithm

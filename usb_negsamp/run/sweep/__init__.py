@@ -1,0 +1,1 @@
+"""Many runs: grids, paper tables, clusters."""

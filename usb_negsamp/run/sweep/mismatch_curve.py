@@ -1,0 +1,276 @@
+"""Test accuracy over the mismatch of the unlabeled images, a line an algorithm, with the area under it, and the figure.
+
+The area under a line, by trapezoids and over the range of the mismatch, is the mean accuracy if every mismatch in the
+range were as likely; the worst case is the lowest mean. Supervised training does not see the unlabeled images, so it is
+one level across the figure, from whatever ratios it was run at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.report.markdown import show_difference, show_spread
+from usb_negsamp.run.report.measures import Measure, common_measure
+from usb_negsamp.run.report.paired_statistics import Difference, Spread, paired_difference, spread
+from usb_negsamp.run.sweep.grid import Plan, Run
+
+KEY = "mismatch_ratio"
+PICTURE = "mismatch_curve.png"
+REFERENCE = "supervised"
+BySplit = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One algorithm's accuracies in percent, runs on one split averaged.
+
+    Attributes:
+        name: what tells it from the other lines.
+        ratios: every mismatch of the sweep, ascending.
+        accuracies: by mismatch, then by split seed; only what has finished.
+        level: whether it does not depend on the mismatch.
+    """
+
+    name: str
+    ratios: tuple[float, ...]
+    accuracies: dict[float, BySplit]
+    level: bool = False
+
+    def at(self, ratio: float) -> Spread | None:
+        """Mean and spread over the splits at one mismatch; of a level line, over the whole range."""
+        values = self.areas() if self.level else self.accuracies.get(ratio, {})
+        return spread(list(values.values())) if values else None
+
+    def areas(self) -> BySplit:
+        """The normalized area of each split that has every mismatch; of a level line, the mean of each split."""
+        splits = {split: None for values in self.accuracies.values() for split in values}
+        found = {}
+        for split in splits:
+            values = [by_split[split] for by_split in self.accuracies.values() if split in by_split]
+            if self.level:
+                found[split] = math.fsum(values) / len(values)
+            elif len(values) == len(self.ratios):
+                found[split] = normalized_area(self.ratios, values)
+        return found
+
+    def worst(self) -> tuple[float, float]:
+        """The lowest mean accuracy, and the first mismatch that has it."""
+        means = {ratio: found.mean for ratio in self.ratios if (found := self.at(ratio)) is not None}
+        ratio = min(means, key=means.__getitem__)
+        return means[ratio], ratio
+
+
+@dataclass(frozen=True)
+class MismatchCurve:
+    """The lines of a sweep over the mismatch.
+
+    Attributes:
+        ratios: ascending.
+        lines: those with a finished run.
+        measure: the figure shown, or None where the runs have none in common.
+        setting: data, labels and protocol in words.
+    """
+
+    ratios: tuple[float, ...]
+    lines: tuple[Line, ...]
+    measure: Measure | None
+    setting: str
+
+    @property
+    def reference(self) -> Line | None:
+        """The line of supervised training, if there is one."""
+        return next((line for line in self.lines if line.level), None)
+
+    def over_reference(self, line: Line) -> Difference | None:
+        """The area above supervised training, paired over the splits."""
+        reference = self.reference
+        return None if reference is None or line.level else paired_difference(line.areas(), reference.areas())
+
+    def below_reference(self, line: Line) -> list[float]:
+        """The mismatches at which the mean is lower than that of supervised training, over the splits of both."""
+        reference = self.reference
+        if reference is None or line.level:
+            return []
+        found = []
+        for ratio in self.ratios:
+            difference = paired_difference(line.accuracies.get(ratio, {}), reference.areas())
+            if difference is not None and difference.mean < 0:
+                found.append(ratio)
+        return found
+
+    def summary(self) -> list[str]:
+        """Return lines for a summary, one for each algorithm."""
+        width = max((len(line.name) for line in self.lines), default=0)
+        shown = []
+        for line in self.lines:
+            worst, ratio = line.worst()
+            where = "" if line.level else f", worst {worst:.2f}% at mismatch {ratio:g}"
+            below = self.below_reference(line)
+            under = f", below {REFERENCE} at {numbers(below)}" if below else ""
+            area = show_area(line, "%")
+            shown.append(f"  {line.name:<{width}}  accuracy over the range {area}{where}{under}")
+        return shown
+
+    def why_no_picture(self) -> str:
+        """Return why there can be none, or an empty text."""
+        return "the runs have no figure in common" if self.measure is None or not self.lines else ""
+
+
+def normalized_area(ratios: Sequence[float], values: Sequence[float]) -> float:
+    """Area under the polygon through the points, divided by the range of ``ratios``, which ascend.
+
+    >>> normalized_area([0.0, 0.25, 0.5], [80.0, 60.0, 60.0])
+    65.0
+    """
+    steps = zip(ratios, ratios[1:], values, values[1:], strict=False)
+    return math.fsum((b - a) * (low + high) / 2 for a, b, low, high in steps) / (ratios[-1] - ratios[0])
+
+
+def show_area(line: Line, unit: str = "") -> str:
+    """Return mean and spread of the areas, or why there are none."""
+    areas = line.areas()
+    return f"{show_spread(spread(list(areas.values())))}{unit}" if areas else "unknown: no split has every mismatch"
+
+
+def numbers(values: Sequence[float]) -> str:
+    """Return the values in short, between commas."""
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def curve_of(plan: Plan, rows: Sequence[tuple[Run, Mapping[str, str]]]) -> MismatchCurve | None:
+    """Return the curve of a sweep's finished runs; None where the sweep does not vary the mismatch."""
+    values = plan.grid.get(KEY, ())
+    if len(values) < 2 or not all(isinstance(value, (int, float)) for value in values):
+        return None
+    ratios = tuple(sorted(float(value) for value in values))
+    others = [key for key, tried in plan.grid.items() if key != KEY and (len(tried) > 1 or key == "algorithm")]
+    try:
+        measure = common_measure([row for _, row in rows])
+    except ConfigError:
+        return MismatchCurve(ratios, (), None, "")
+    found: dict[str, dict[float, dict[str, list[float]]]] = {}
+    algorithms: dict[str, str] = {}
+    for run, row in rows:
+        name = _name(run, others)
+        algorithms[name] = str(run.config["algorithm"])
+        error = measure.error(row)
+        assert error is not None
+        by_split = found.setdefault(name, {}).setdefault(float(run.point[KEY]), {})
+        by_split.setdefault(row["split_seed"], []).append(100.0 - error)
+    # With several supervised lines there is no one level to compare with, and each is drawn as it is.
+    one_reference = list(algorithms.values()).count(REFERENCE) == 1
+    lines = []
+    for name, by_ratio in found.items():
+        means = {
+            ratio: {split: spread(accuracies).mean for split, accuracies in by_ratio[ratio].items()}
+            for ratio in ratios
+            if ratio in by_ratio
+        }
+        lines.append(Line(name, ratios, means, one_reference and algorithms[name] == REFERENCE))
+    return MismatchCurve(ratios, tuple(lines), measure, _setting(plan.runs[0].config))
+
+
+def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
+    """Draw the lines with their spread, and supervised training as a level with its own, to ``path``."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    draw_lines(curve, figure.subplots())
+    write_picture(figure, path, dpi=130)
+
+
+def draw_lines(curve: MismatchCurve, axes: Any) -> None:
+    """Draw the lines of one curve on one of matplotlib's axes."""
+    assert curve.measure is not None
+    # Side by side, so that no spread hides another.
+    step = 0.008 * (curve.ratios[-1] - curve.ratios[0])
+    drawn = [line.name for line in curve.lines if not line.level]
+    for line in curve.lines:
+        if line.level:
+            found = line.at(curve.ratios[0])
+            assert found is not None
+            axes.axhline(found.mean, color="black", linestyle="--", linewidth=1.2, label=line.name)
+            if found.std is not None:
+                axes.axhspan(found.mean - found.std, found.mean + found.std, color="black", alpha=0.08, linewidth=0)
+            continue
+        points = [(ratio, found) for ratio in line.ratios if (found := line.at(ratio)) is not None]
+        aside = step * (drawn.index(line.name) - (len(drawn) - 1) / 2)
+        axes.errorbar(
+            [ratio + aside for ratio, _ in points],
+            [found.mean for _, found in points],
+            yerr=[found.std or 0.0 for _, found in points],
+            marker="o",
+            markersize=4,
+            capsize=3,
+            linewidth=1.4,
+            label=line.name,
+        )
+    counts = sorted({len(values) for line in curve.lines for values in line.accuracies.values()})
+    seeds = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    axes.set_title(f"{curve.setting}\n{curve.measure.rule}; mean and standard deviation, {seeds}", fontsize=9)
+    axes.set_xlabel(KEY)
+    axes.set_ylabel("test accuracy on seen classes (%)")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+
+
+def _name(run: Run, others: Sequence[str]) -> str:
+    parts = [str(run.config["algorithm"])]
+    return " ".join(parts + [f"{key}={run.point[key]}" for key in others if key != "algorithm"])
+
+
+def _setting(config: Mapping[str, Any]) -> str:
+    seen = config.get("seen_classes")
+    classes = f"{len(seen) if isinstance(seen, (list, tuple)) else seen} seen classes"
+    return f"{config['dataset']}, {config['num_labels']} labels of {classes}, {config.get('mismatch_protocol')}"
+
+
+TABLE = "mismatch_curve.md"
+
+
+def mismatch_table(curve: MismatchCurve) -> str:
+    """Return the table with its caption as Markdown; ``curve`` must have a measure."""
+    compared = curve.reference is not None
+    head = ["algorithm", *(f"{ratio:g}" for ratio in curve.ratios), "area", "worst", "at", "n"]
+    head += [f"area over {REFERENCE}", f"below {REFERENCE} at"] if compared else []
+    rows = [head, ["-", *["-:"] * (len(head) - 1)]]
+    for line in curve.lines:
+        worst, where = line.worst()
+        cells = [line.name, *(_shown(line.at(ratio)) for ratio in curve.ratios), show_area(line)]
+        cells += [f"{worst:.2f}", "" if line.level else f"{where:g}", _counts(line)]
+        if compared:
+            over = curve.over_reference(line)
+            cells += ["" if over is None else show_difference(over), numbers(curve.below_reference(line))]
+        rows.append(cells)
+    return "\n".join([caption(curve), "", *(f"| {' | '.join(cells)} |" for cells in rows)])
+
+
+def caption(curve: MismatchCurve) -> str:
+    """Return what the figures are."""
+    assert curve.measure is not None
+    text = (
+        f"{curve.setting}. Test accuracy in percent on seen classes over {KEY}, {curve.measure.meaning}; mean ± "
+        "standard deviation over n label splits. Area: under the line, by trapezoids, over the range, of the splits "
+        "that have every mismatch; worst: the lowest mean, and where."
+    )
+    if curve.reference is not None:
+        text += (
+            f" {REFERENCE.capitalize()} training does not depend on the mismatch: its runs on one split are averaged. "
+            "Differences are on the same splits, with their 95% interval (paired t)."
+        )
+    return text
+
+
+def _shown(found: Spread | None) -> str:
+    return "" if found is None else show_spread(found)
+
+
+def _counts(line: Line) -> str:
+    counts = sorted({len(values) for values in line.accuracies.values()})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"

@@ -1,0 +1,194 @@
+"""Runs in processes of their own, some at a time, that are stopped together."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from usb_negsamp.run.sweep.grid import Run
+
+OUTPUT = "output.txt"
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
+
+
+class Handle(Protocol):
+    """A run that was started."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the run goes on."""
+
+    def stop(self, signum: int) -> None:
+        """Ask the run to save and leave."""
+
+
+class Launcher(Protocol):
+    """Starts runs.
+
+    Attributes:
+        pause: seconds between two looks at the runs.
+    """
+
+    pause: float
+
+    def start(self, run: Run, extra: Sequence[str], slot: int) -> Handle:
+        """Start a run with ``extra`` words on its command line, as one of those in ``slot``, and do not wait."""
+
+
+def work(
+    todo: Sequence[tuple[Run, Sequence[str]]],
+    launcher: Launcher,
+    jobs: int,
+    ended: Callable[[Run, int], None],
+    stop_signal: Callable[[], int],
+    stopping: Callable[[int], None] = lambda running: None,
+) -> None:
+    """Run all of ``todo``, ``jobs`` at a time.
+
+    Args:
+        todo: runs, each with words to add to its command line.
+        launcher: starts them.
+        jobs: how many at a time.
+        ended: called with each run that ends, and its exit code.
+        stop_signal: the signal that came, or 0; then no further run is started and the others are passed it, once.
+        stopping: called with the number of running ones when that happens.
+    """
+    waiting = list(todo)
+    running: dict[int, tuple[Run, Handle]] = {}
+    stopped = False
+    while waiting or running:
+        signum = stop_signal()
+        if signum and not stopped:
+            stopped = True
+            waiting.clear()
+            stopping(len(running))
+            for _, handle in running.values():
+                handle.stop(signum)
+        for slot in range(jobs):
+            if waiting and slot not in running:
+                run, extra = waiting.pop(0)
+                running[slot] = (run, launcher.start(run, extra, slot))
+        done = {slot: code for slot, (_, handle) in running.items() if (code := handle.poll()) is not None}
+        for slot, code in done.items():
+            ended(running.pop(slot)[0], code)
+        if not done:
+            time.sleep(launcher.pause)
+
+
+class LocalLauncher:
+    """Starts runs on this machine, the cores and the GPUs shared out."""
+
+    def __init__(self, jobs: int) -> None:
+        self.pause = 0.1
+        self.threads = threads_each(jobs)
+        self.gpus = visible_gpus()
+
+    def start(self, run: Run, extra: Sequence[str], slot: int) -> Handle:
+        """Start the run; what it prints goes to output.txt in its folder."""
+        environment = dict(os.environ)
+        for name in _THREAD_VARIABLES:
+            environment[name] = str(self.threads)
+        if len(self.gpus) > 1:
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+        return LocalHandle(start_training(run, extra, environment, new_session=True))
+
+
+class LocalHandle:
+    """A child process."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None."""
+        return self.process.poll()
+
+    def stop(self, signum: int) -> None:
+        """Pass the signal on: the run saves a checkpoint and leaves."""
+        if self.process.poll() is None:
+            self.process.send_signal(signum)
+
+
+def start_training(
+    run: Run, extra: Sequence[str], environment: Mapping[str, str], new_session: bool
+) -> subprocess.Popen[bytes]:
+    """Start ``usb-negsamp train`` for the run.
+
+    Args:
+        run: what to train.
+        extra: words to add to its command line.
+        environment: the process's.
+        new_session: keeps a Ctrl-C at the terminal from the run, which then comes from the sweep, once.
+    """
+    run.directory.mkdir(parents=True, exist_ok=True)
+    with (run.directory / OUTPUT).open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "usb_negsamp", "train", *run.argv, *extra],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=new_session,
+            preexec_fn=_die_with_parent,
+        )
+
+
+def _die_with_parent() -> None:
+    """In the child: save and leave when the sweep is killed, so that no run trains on with nobody to count it.
+
+    Signals that clusters announce a time limit with would end a run unsaved; whoever started it answers those.
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
+
+
+def threads_each(jobs: int, environment: Mapping[str, str] | None = None) -> int:
+    """Return each run's threads: its share of the cores, or fewer where OMP_NUM_THREADS says so."""
+    environment = os.environ if environment is None else environment
+    share = max(1, usable_cores() // jobs)
+    text = environment.get("OMP_NUM_THREADS", "")
+    return min(share, int(text)) if text.isdigit() and int(text) > 0 else share
+
+
+def usable_cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that runs can be given, as CUDA_VISIBLE_DEVICES names them."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is not None:
+        return [name for name in listed.split(",") if name]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count() if torch.cuda.is_available() else 0)]
+
+
+def last_words(directory: Path, start: int = 0) -> str:
+    """Return the last line that a run printed since its output was ``start`` bytes long, without our prefix."""
+    try:
+        with (directory / OUTPUT).open("rb") as file:
+            file.seek(start)
+            lines = file.read().decode("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return line.removeprefix("usb-negsamp: error: ")
+
+
+def output_size(directory: Path) -> int:
+    """Return the size of a run's output so far."""
+    path = directory / OUTPUT
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,1 @@
+"""One run: processes, console, signals, the training itself, and what it says at its end."""

@@ -1,0 +1,151 @@
+"""SPL's stage as a run shows it: a line, a row and TensorBoard points a round, and the figure of its layers.
+
+It also watches for signals between the stage's steps, each of which is a place to go on from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.host import Hook
+from usb_negsamp.run.configuration.processes import Process
+from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.records.atomic_write import write_atomically
+from usb_negsamp.run.records.metrics import read_metrics
+from usb_negsamp.run.records.scalars import finite_or_none
+from usb_negsamp.run.training.console import Console
+from usb_negsamp.run.training.process_group import wait_for_all
+from usb_negsamp.run.training.signals import Flag, Interrupted, InterruptionHook, agreed_signal
+
+FIGURE = "spl_kept_ratio.png"
+LAYER = "train/spl_kept_ratio/"
+
+
+class StageHook(Hook):
+    """Records the rounds of the stage and ends it where a signal came.
+
+    Args:
+        metrics: the metrics file.
+        console: shows a line a round.
+        flag: the signal that came.
+        process: which process of how many this is; the first one writes.
+        save: saves the run's state.
+    """
+
+    settings_only = True
+
+    def __init__(
+        self, metrics: Path, console: Console, flag: Flag, process: Process, save: Callable[[Any], Any]
+    ) -> None:
+        self.metrics, self.console, self.flag, self.process, self.save = metrics, console, flag, process, save
+
+    def before_spl_stage(self, algorithm: Any) -> None:
+        """Take over the watch for signals; write the rounds that a resumed stage has done, and no others."""
+        # The other hook would stop inside a step of the stage.
+        algorithm.hooks_dict = OrderedDict(
+            (name, hook) for name, hook in algorithm.hooks_dict.items() if not isinstance(hook, InterruptionHook)
+        )
+        if not self.process.is_main:
+            return
+        records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
+        records += [_row(algorithm, record) for record in algorithm.stage.history]
+        write_atomically(self.metrics, "".join(_line(record) for record in records))
+        for record in algorithm.stage.history:
+            self._to_tensorboard(algorithm, record)
+
+    def after_spl_step(self, algorithm: Any) -> None:
+        """Leave after the step in which a signal came; several processes leave at the end of a round."""
+        if not self.process.distributed:
+            self._leave_if_asked(algorithm)
+
+    def after_spl_round(self, algorithm: Any) -> None:
+        """Write the round, then leave if a signal came."""
+        record = algorithm.stage.history[-1]
+        if self.process.is_main:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(_line(_row(algorithm, record)))
+            self._to_tensorboard(algorithm, record)
+            self.console.line(round_line(record, algorithm.stage.settings.rounds))
+        self._leave_if_asked(algorithm)
+
+    def after_spl_stage(self, algorithm: Any) -> None:
+        """Draw the figure."""
+        if not self.process.is_main or not algorithm.stage.masks:
+            return
+        try:
+            draw_kept_ratio(algorithm.stage.history, algorithm.stage.best["round"], self.metrics.with_name(FIGURE))
+        except Exception as error:  # a picture must not cost a finished run its results
+            self.console.line(f"usb-negsamp: no {FIGURE}: {type(error).__name__}: {error}")
+
+    def _leave_if_asked(self, algorithm: Any) -> None:
+        signum = agreed_signal(self.flag, self.process, algorithm)
+        if signum:
+            if self.process.is_main:
+                self.save(algorithm)
+            wait_for_all(self.process)
+            raise Interrupted(signum, algorithm.num_train_iter)
+
+    def _to_tensorboard(self, algorithm: Any, record: Mapping[str, float]) -> None:
+        if algorithm.tb_log is not None:
+            algorithm.tb_log.update(record, algorithm.num_train_iter + int(record["train/spl_steps"]))
+
+
+def round_line(record: Mapping[str, float], rounds: int) -> str:
+    """Return the line that is shown for a round.
+
+    >>> round_line({"train/spl_round": 2.0, "train/spl_v1_loss": 0.5, "eval/spl_v2_acc": 0.9}, rounds=10)
+    'spl round 2/10  V1 loss 0.5000  V2 acc 90.00%'
+    """
+    parts = [
+        f"spl round {record['train/spl_round']:.0f}/{rounds}",
+        f"V1 loss {record['train/spl_v1_loss']:.4f}",
+        f"V2 acc {100 * record['eval/spl_v2_acc']:.2f}%",
+    ]
+    if "train/spl_swaps" in record:
+        parts.append(f"kept {100 * record['train/spl_kept_ratio']:.1f}%")
+        parts.append(f"swapped {100 * record['train/spl_swaps']:.2f}%")
+    return "  ".join(parts)
+
+
+def draw_kept_ratio(history: Sequence[Mapping[str, float]], chosen: int, path: Path) -> None:
+    """Draw the share of weights kept in each layer, from input to output (Figure 4 of the paper), to ``path``.
+
+    Args:
+        history: the stage's records, the first of the network as identified.
+        chosen: the round whose network was chosen.
+        path: the PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    layers = [name.removeprefix(LAYER) for name in history[0] if name.startswith(LAYER)]
+    figure = Figure(figsize=(max(5.0, 0.28 * len(layers) + 2.0), 4.2), layout="constrained")
+    axes = figure.subplots()
+    shown = {"as identified": history[0], f"round {chosen}": history[chosen]}
+    series = {label: [100 * record[LAYER + layer] for layer in layers] for label, record in shown.items()}
+    if len(set(map(tuple, series.values()))) == 1:
+        # A hard mask keeps its shares.
+        series = {"each layer": next(iter(series.values()))}
+    for (label, values), marker in zip(series.items(), "os", strict=False):
+        axes.plot(range(len(layers)), values, marker=marker, markersize=4, linewidth=1.2, label=label)
+    overall = 100 * history[chosen]["train/spl_kept_ratio"]
+    axes.axhline(overall, color="black", linestyle="--", linewidth=1.0, label=f"all layers, {overall:.1f}%")
+    axes.set_xticks(range(len(layers)), layers, rotation=90, fontsize=7)
+    axes.set_ylim(0, 102)
+    axes.set_ylabel("weights kept (%)")
+    axes.set_xlabel("layer, from input to output")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    write_picture(figure, path)
+
+
+def _row(algorithm: Any, record: Mapping[str, float]) -> dict[str, Any]:
+    numbers = {name: finite_or_none(value) for name, value in record.items()}
+    return {"it": algorithm.num_train_iter + int(record["train/spl_steps"]), **numbers}
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record) + "\n"

@@ -1,0 +1,105 @@
+"""The few lines that a finished run ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.run.records.directory import BEST, CURVE, LATEST, MANIFEST, METRICS, RESULTS
+from usb_negsamp.run.training.progress import clock
+
+
+def summary(results: Mapping[str, Any], manifest: Mapping[str, Any], directory: Path, seconds: float) -> str:
+    """Return the summary: the accuracies, and where everything is.
+
+    Args:
+        results: the algorithm's ``results_dict``.
+        manifest: the content of the run's manifest.
+        directory: the run's folder.
+        seconds: wall-clock time over all sessions.
+    """
+    config = manifest["config"]
+    lines = [
+        f"{config['algorithm']} on {config['dataset']}, {config['num_labels']} labels, seed {config['seed']}: "
+        f"{manifest['iterations_done']} iterations in {clock(seconds)} on {manifest['device']}"
+    ]
+    best_it = results.get("eval/best_it")
+    at_best = "" if best_it is None else f", iteration {best_it + 1}"
+    if "test/best_acc" in results:
+        lines.append(
+            f"  test accuracy   {_percent(results['test/best_acc'])} (at the best validation{at_best}), "
+            f"{_percent(results.get('test/last_acc'))} (last)"
+        )
+        lines.append(f"  validation      {_percent(results.get('eval/best_acc'))} (best)")
+    else:
+        lines.append(
+            f"  test accuracy   {_percent(results.get('eval/last_acc'))} (last), "
+            f"{_percent(results.get('eval/best_acc'))} (best on the test images themselves{at_best})"
+        )
+    median = results.get("test/median_last", results.get("eval/median_last"))
+    if median is not None:
+        lines.append(f"  median accuracy {_percent(median)} (test, over the last evaluations)")
+    lines += [*_two_network_lines(results), *_spl_lines(results), *_open_set_lines(results, config)]
+    files = {"curve": CURVE, "results": RESULTS, "manifest": MANIFEST, "metrics": METRICS}
+    files.update({"latest model": LATEST, "best model": BEST})
+    lines += [f"  {name:<15} {directory / file}" for name, file in files.items() if (directory / file).exists()]
+    return "\n".join(lines)
+
+
+def _two_network_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return the accuracy of each network of a pair and of their average; nothing for a run with one network."""
+    if "test/first_acc" not in results:
+        return []
+    first, peer, average = (_percent(results.get(f"test/{name}_acc")) for name in ("first", "peer", "average"))
+    return [f"  two networks    {first} (first), {peer} (second), {average} (their average)"]
+
+
+def _spl_lines(results: Mapping[str, Any]) -> list[str]:
+    """Return what SPL made of the trained network; nothing for a run without it."""
+    if "eval/spl_acc" not in results:
+        return []
+    part = "test" if "test/spl_acc" in results else "eval"
+    lines = [
+        f"  after SPL       {_percent(results[f'{part}/spl_acc'])} ({'test' if part == 'test' else 'V2'}; before it "
+        f"{_percent(results.get(f'{part}/spl_start_acc'))}), round {results.get('eval/spl_round')}, "
+        f"{_percent(results.get('eval/spl_kept_ratio'))} of the weights kept"
+    ]
+    if "test/spl_open/auroc" in results:
+        lines.append(
+            f"  AUROC after SPL {results['test/spl_open/auroc']:.3f} (max softmax; before it "
+            f"{_number(results.get('test/spl_start_open/auroc'))}), seen against unseen test images"
+        )
+    return lines
+
+
+def _open_set_lines(results: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """Return what the split was and how well unseen classes are told apart; nothing for a run without them."""
+    if "train/open/mismatch" not in results:
+        return []
+    lines = [
+        f"  open set        {config.get('mismatch_protocol')}, mismatch {results['train/open/mismatch']:.3f}, "
+        f"{results['train/open/labeled_ratio']:.3f} labeled per unlabeled image"
+    ]
+    for part, name in (("test images", "test/open"), ("unlabeled images", "test/open/pool")):
+        if f"{name}/auroc" in results:
+            lines.append(
+                f"  AUROC           {results[f'{name}/auroc']:.3f} (max softmax), "
+                f"{_number(results.get(f'{name}/auroc_energy'))} (energy), seen against unseen {part}"
+            )
+    if "test/open/balanced_acc" in results:
+        lines.append(f"  open accuracy   {_percent(results['test/open/balanced_acc'])} (balanced, unseen as one class)")
+    if "train/open/confident_unseen" in results:
+        lines.append(
+            f"  confident       {_percent(results['train/open/confident_unseen'])} of the unseen unlabeled images, "
+            f"{_percent(results.get('train/open/confident_seen'))} of the seen ones"
+        )
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{100 * value:.2f}%"
