@@ -12,13 +12,15 @@ from itertools import combinations
 from typing import Any
 
 from usb_negsamp.algorithms.dnll import DNLL, DNLLWrapper
-from usb_negsamp.algorithms.dualstudent import DualStudent, take_in
+from usb_negsamp.algorithms.dualstudent import DualStudent, add_wrapper
 from usb_negsamp.algorithms.dualstudent.pair import StudentPair
+from usb_negsamp.algorithms.dualstudent.settings import PairSettings, StudentSettings
 from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
 from usb_negsamp.algorithms.spl import SPLWrapper
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
+from usb_negsamp.key import Key
 
 WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper, "dnll": DNLLWrapper, "spl": SPLWrapper}
 ALONE: dict[str, type[Any]] = {"ns3l": NS3L, "dnll": DNLL, "dualstudent": DualStudent}
@@ -26,6 +28,15 @@ WITHIN_PAIR = ("ns3l", "dnll")
 """Wrappers that a pair of students takes in; SPL masks the trained pair from outside."""
 
 _registered: dict[str, type[Any]] = {}
+
+
+def method_keys() -> tuple[Key, ...]:
+    """The keys of every method here, each once."""
+    return tuple(
+        key
+        for settings in (*(wrapper.settings_class for wrapper in WRAPPERS.values()), PairSettings, StudentSettings)
+        for key in settings.all_keys()
+    )
 
 
 def host_names() -> list[str]:
@@ -65,7 +76,7 @@ def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
             raise ConfigError(f"expected the wrappers in the order {', '.join(order)}, but got {wrapper} around {name}")
         name = f"{name}_{wrapper}"
         if issubclass(wrapped, StudentPair) and wrapper in WITHIN_PAIR:
-            wrapped = take_in(wrapped, name, WRAPPERS[wrapper])
+            wrapped = add_wrapper(wrapped, name, WRAPPERS[wrapper])
         else:
             wrapped = compose(wrapped, name, base_name, WRAPPERS[wrapper])
     return wrapped

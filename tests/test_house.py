@@ -20,14 +20,16 @@ LISTS = {"usb_negsamp.host.repairs", "usb_negsamp.host.options"}
 """Folders that list one thing a file, however many there are."""
 MOST_MODULES = 15
 ROOMS = ("functional", "data", "nets", "host", "algorithms", "testing", "run")
+FOUNDATION = {"errors", "key", "settings", "value_types"}
+"""Modules of the root that every room but ``functional`` stands on."""
 SEES = {
     "functional": {"errors"},
-    "nets": {"functional", "errors"},
-    "data": {"functional", "errors", "value_types"},
-    "host": {"functional", "data", "nets", "errors", "value_types"},
-    "algorithms": {"functional", "data", "nets", "host", "errors", "value_types"},
-    "testing": {"functional", "data", "nets", "host", "algorithms", "run", "errors", "value_types"},
-    "run": {"functional", "data", "nets", "host", "algorithms", "errors", "value_types"},
+    "nets": {"functional"} | FOUNDATION,
+    "data": {"functional"} | FOUNDATION,
+    "host": {"functional", "data", "nets"} | FOUNDATION,
+    "algorithms": {"functional", "data", "nets", "host"} | FOUNDATION,
+    "testing": {"functional", "data", "nets", "host", "algorithms", "run"} | FOUNDATION,
+    "run": {"functional", "data", "nets", "host", "algorithms"} | FOUNDATION,
 }
 """Which rooms, and modules of the root, a room may import."""
 

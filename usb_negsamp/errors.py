@@ -14,6 +14,21 @@ class TrainingDiverged(ConfigError):
     """The network has no finite outputs any more."""
 
 
+def expected(what: str, expectation: str, got: str, hint: str = "") -> ConfigError:
+    """Return the error for a value that is not what it has to be.
+
+    Args:
+        what: the key, or whatever has the value; the file that gave it before that.
+        expectation: the right values in words.
+        got: the value.
+        hint: what may help, after a semicolon.
+
+    >>> expected("lr", "a number above 0", "-1").args[0]
+    'lr: expected a number above 0, but got -1'
+    """
+    return ConfigError(f"{what}: expected {expectation}, but got {got}{hint}")
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the option nearest to ``name``, or an empty string.
 

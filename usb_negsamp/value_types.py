@@ -38,13 +38,8 @@ def name_list(value: Any) -> list[str]:
     """
     parts = _split(value) if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) and part.strip() for part in parts):
-        raise ValueError(f"expected names, got {value!r}")
+        raise ValueError(f"expected names, but got {value!r}")
     return _not_empty([part.strip() for part in parts], value)
-
-
-# What an error says was expected.
-class_list.__name__ = "a number of classes, or classes between commas, e.g. 0,1,2 or cat,dog"
-name_list.__name__ = "names between commas"
 
 
 def _split(text: str) -> list[str]:
@@ -58,13 +53,13 @@ def _class(text: str) -> int | str:
 
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not float(value).is_integer():
-        raise ValueError(f"expected classes or their number, got {value!r}")
+        raise ValueError(f"expected classes or their number, but got {value!r}")
     return int(value)
 
 
 def _not_empty(parts: list[Any], value: Any) -> list[Any]:
     if not parts:
-        raise ValueError(f"expected at least one, got {value!r}")
+        raise ValueError(f"expected at least one, but got {value!r}")
     return parts
 
 
@@ -85,8 +80,4 @@ def whole_numbers(value: Any) -> list[int]:
             raise ValueError
         return [int(float(part)) for part in parts]
     except (TypeError, ValueError):
-        raise ValueError(f"expected whole numbers, got {value!r}") from None
-
-
-# What an error says was expected.
-whole_numbers.__name__ = "whole numbers between commas, e.g. 100,200"
+        raise ValueError(f"expected whole numbers, but got {value!r}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,9 +9,10 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
-from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss, sigmoid_ramp
+from usb_negsamp.algorithms.dnll.settings import DNLLSettings
+from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
 from usb_negsamp.host.randomness import mix
-from usb_negsamp.host.wrapping.among_processes import drawn_together, summed
+from usb_negsamp.host.wrapping.among_processes import drawn_together, share_of, summed
 from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at, step_number
 from usb_negsamp.host.wrapping.peer import PairHook
 
@@ -27,74 +27,80 @@ class DNLLHook(PairHook):
     computed or drawn.
 
     Args:
-        num_negatives: m, in 1..K-1.
-        weight: lambda, of the cross loss.
-        self_weight: of the self loss; equation 18 has both with the same weight.
-        ramp: share of the training over which both weights grow; 0 is full weight at once.
+        settings: with a weight above 0, or the hook does nothing.
         label_view: batch key of the view that pseudo labels are taken from.
         loss_view: batch key of the view that the loss is taken on.
-        reduction: ``mean`` or ``sum`` over the m negatives of a sample.
         seed: of the draws of negatives, which follow from it and the step's number alone.
         perceptions: none for equal probability. Else the error perceptions of the first and the second network, which
             this hook keeps up to date: negatives are drawn by the row of the network that learns them, which with
             ``weight`` 0 is the one that made them.
-        ramp_shape: how the weights grow, from the share of the ramp that has passed to that of the weight.
     """
 
     def __init__(
         self,
-        num_negatives: int,
-        weight: float,
-        self_weight: float,
-        ramp: float,
+        settings: DNLLSettings,
         label_view: str,
         loss_view: str,
-        reduction: str,
         seed: int,
         perceptions: tuple[ErrorPerception, ErrorPerception] | None = None,
-        ramp_shape: Callable[[float], float] = sigmoid_ramp,
     ) -> None:
         super().__init__()
-        self.num_negatives = num_negatives
-        self.weight = weight
-        self.self_weight = self_weight
-        self.ramp = ramp
-        self.ramp_shape = ramp_shape
+        self.settings = settings
         self.label_view = label_view
         self.loss_view = loss_view
-        self.reduction = reduction
         self.seed = seed
         self.perceptions = perceptions
 
     def couple(self, first: Any, peer: Any) -> None:
         """Add the losses, and at logged iterations their figures."""
-        if self.weight == 0.0 and self.self_weight == 0.0:
+        if not self.settings.teaches:
             return
         networks = (first, peer)
-        labels = [network.logits_of(self.label_view, with_grad=False).argmax(dim=1) for network in networks]
+        labels = [self.pseudo_labels(network) for network in networks]
+        rows = self.rows_taught(networks, labels)
         if self.perceptions is not None:
             self.perceive(networks)
         negatives = self.draw(labels, first)
-        logits = [network.logits_of(self.loss_view, with_grad=True) for network in networks]
-        ramp = ramp_at(first, self.ramp, self.ramp_shape)
+        logits = [self.learning_logits(network) for network in networks]
+        ramp = ramp_at(first, self.settings.ramp, self.settings.ramp_of)
         figures: dict[str, Tensor] = {}
         for i, network in enumerate(networks):
-            total = network.out_dict["loss"]
             for name, weight, taught in (
-                ("cross", self.weight, negatives[1 - i]),
-                ("self", self.self_weight, negatives[i]),
+                ("cross", self.settings.weight, negatives[1 - i]),
+                ("self", self.settings.self_weight, negatives[i]),
             ):
                 if weight > 0.0:
-                    loss = pseudo_negative_loss(logits[i], taught, per_sample=self.reduction)
-                    total = total + ramp * weight * loss
+                    loss = self.loss(logits[i], taught, None if rows is None else rows[i], first)
+                    network.out_dict["loss"] = network.out_dict["loss"] + ramp * weight * loss
                     figures.setdefault(f"train/dnll_{name}_loss", loss.detach())
-            network.out_dict["loss"] = total
         if is_logged(first):
             figures["train/dnll_agreement"] = (labels[0] == labels[1]).float().mean()
             figures["train/dnll_peer_loss"] = peer.out_dict["loss"].detach()
-            figures.update(negative_figures(first, labels, negatives))
+            if rows is not None:
+                figures["train/dnll_share"] = rows[0].float().mean()
+            # What network 1 - i made is learned by network i.
+            figures.update(negative_figures(first, labels, negatives, None if rows is None else (rows[1], rows[0])))
             first.log_dict.update(figures)
             log_total(first)
+
+    def pseudo_labels(self, network: Any) -> Tensor:
+        """The classes (N,) that ``network`` takes the unlabeled images for."""
+        return network.logits_of(self.label_view, with_grad=False).argmax(dim=1)  # type: ignore[no-any-return]
+
+    def learning_logits(self, network: Any) -> Tensor:
+        """The logits (N, K), with their gradient, on which ``network`` learns negatives."""
+        return network.logits_of(self.loss_view, with_grad=True)  # type: ignore[no-any-return]
+
+    def rows_taught(self, networks: tuple[Any, Any], labels: list[Tensor]) -> list[Tensor] | None:
+        """The samples (N,), bool, on which each network learns negatives; none: all."""
+        return None
+
+    def loss(self, logits: Tensor, negatives: Tensor, rows: Tensor | None, algorithm: Any) -> Tensor:
+        """The mean pseudo-negative loss of all samples, or of the true ``rows`` (N,) of all processes."""
+        if rows is None:
+            return pseudo_negative_loss(logits, negatives, per_sample=self.settings.reduction)
+        losses = pseudo_negative_loss(logits, negatives, reduction="none", per_sample=self.settings.reduction)
+        return mean_of_rows(losses, rows, algorithm)
 
     def perceive(self, networks: tuple[Any, Any]) -> None:
         """Take the step's labeled samples into both error perceptions, summed over the processes."""
@@ -108,13 +114,22 @@ class DNLLHook(PairHook):
         generator = torch.Generator(labels[0].device).manual_seed(mix(self.seed, step_number(algorithm), _STREAM))
         drawn = []
         for sender, pseudo_labels in enumerate(labels):
-            receiver = 1 - sender if self.weight > 0.0 else sender
+            receiver = 1 - sender if self.settings.weight > 0.0 else sender
             draw = partial(
                 pseudo_negative_labels,
                 num_classes=algorithm.num_classes,
-                num_negatives=self.num_negatives,
+                num_negatives=self.settings.num_negatives,
                 weights=None if self.perceptions is None else self.perceptions[receiver].weights(),
                 generator=generator,
             )
             drawn.append(drawn_together(draw, pseudo_labels, algorithm))
         return drawn
+
+
+def mean_of_rows(losses: Tensor, rows: Tensor, algorithm: Any) -> Tensor:
+    """Mean of ``losses`` (N,) over the true ``rows`` (N,) of all processes, 0 where there are none.
+
+    The processes average their gradients: what each returns is its own sum over the mean number of rows.
+    """
+    count = summed(rows.sum().to(losses.dtype), algorithm) / share_of(algorithm)[1]
+    return (losses * rows).sum() / count.clamp_min(1.0 / share_of(algorithm)[1])

@@ -1,5 +1,5 @@
 from .dnll import DualStudentDNLLHook, DualStudentDNLLWrapper
-from .dualstudent import DualStudent, DualStudentWrapper, take_in
+from .dualstudent import DualStudent, DualStudentWrapper, add_wrapper
 from .hook import DualStudentHook
 from .student import Student
 
@@ -10,5 +10,5 @@ __all__ = [
     "DualStudentHook",
     "DualStudentWrapper",
     "Student",
-    "take_in",
+    "add_wrapper",
 ]

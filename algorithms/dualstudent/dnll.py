@@ -4,17 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.dnll import DNLLHook, DNLLWrapper
-from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
+from usb_negsamp.algorithms.dnll.settings import DNLLSettings
 from usb_negsamp.algorithms.dualstudent.hook import DualStudentHook
 from usb_negsamp.algorithms.dualstudent.pair import WEAK_VIEW, StudentPair
-from usb_negsamp.algorithms.dualstudent.settings import check_settings, own_arguments
+from usb_negsamp.algorithms.dualstudent.settings import StabilizationSettings
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
-from usb_negsamp.functional import pseudo_negative_loss
-from usb_negsamp.host.wrapping.among_processes import share_of, summed
-from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at
+from usb_negsamp.key import Key
+
+
+class DualStudentDNLLWrapper(StudentPair, DNLLWrapper):
+    """Dual Student whose networks are also DNLL's.
+
+    Its keys are those of both, but for ``dnll_views`` (the views are Dual Student's) and, in place of
+    ``dualstudent_evaluate`` and ``dualstudent_peer_seed``, DNLL's.
+    """
+
+    settings_class = StabilizationSettings
+
+    @classmethod
+    def own_keys(cls) -> tuple[Key, ...]:
+        """The keys that the pair adds to those of a student."""
+        of_dnll = tuple(key for key in DNLLSettings.all_keys() if key.name != "dnll_views")
+        return (*StabilizationSettings.all_keys(), *of_dnll)
+
+    @classmethod
+    def loss_view(cls, args: Any) -> str:
+        """Batch key of the view that a network learns on."""
+        return WEAK_VIEW
+
+    def make_hook(self, settings: DNLLSettings) -> DNLLHook:
+        """DNLL's hook with Dual Student's in it."""
+        dual_student = DualStudentHook(StabilizationSettings.from_arguments(self.args))
+        return DualStudentDNLLHook(dual_student, settings, WEAK_VIEW, WEAK_VIEW, self.peer_seed, self.perceptions)
 
 
 class DualStudentDNLLHook(DNLLHook):
@@ -26,79 +51,33 @@ class DualStudentDNLLHook(DNLLHook):
 
     Args:
         dual_student: adds the stabilization loss and says who learns what from whom.
-        settings: of :class:`DNLLHook`.
+        rest: of :class:`DNLLHook`.
     """
 
-    def __init__(self, dual_student: DualStudentHook, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, dual_student: DualStudentHook, *rest: Any) -> None:
+        super().__init__(*rest)
         self.dual_student = dual_student
 
     def couple(self, first: Any, peer: Any) -> None:
         """Add the losses, and at logged iterations their figures."""
-        networks = (first, peer)
-        without_dnll = self.weight == 0.0 and self.self_weight == 0.0
-        if without_dnll:
+        if self.settings.teaches:
+            super().couple(first, peer)
+        else:
             self.dual_student.couple(first, peer)
-            return
-        # With weight 0 there are no targets, so that all samples are taught by negatives.
-        taught = self.dual_student.teach(networks) if self.dual_student.weight > 0.0 else None
-        labels = [network.out_dict[OTHER_LOGITS].argmax(dim=1) for network in networks]
-        rows = [(~taught[i]) if taught is not None else labels[i] >= 0 for i in range(2)]
-        if self.perceptions is not None:
-            self.perceive(networks)
-        negatives = self.draw(labels, first)
-        ramp = ramp_at(first, self.ramp)
-        figures: dict[str, Any] = {}
-        for i, network in enumerate(networks):
-            logits = network.out_dict[STUDENT_LOGITS]
-            for name, weight, given in (
-                ("cross", self.weight, negatives[1 - i]),
-                ("self", self.self_weight, negatives[i]),
-            ):
-                if weight > 0.0:
-                    losses = pseudo_negative_loss(logits, given, reduction="none", per_sample=self.reduction)
-                    loss = mean_of_rows(losses, rows[i], first)
-                    network.out_dict["loss"] = network.out_dict["loss"] + ramp * weight * loss
-                    figures.setdefault(f"train/dnll_{name}_loss", loss.detach())
-        if is_logged(first):
-            figures["train/dnll_share"] = rows[0].float().mean()
-            figures["train/dnll_agreement"] = (labels[0] == labels[1]).float().mean()
-            figures["train/dnll_peer_loss"] = peer.out_dict["loss"].detach()
-            # What network 1 - i made is learned by network i.
-            figures.update(negative_figures(first, labels, negatives, (rows[1], rows[0])))
-            first.log_dict.update(figures)
-        log_total(first)
 
+    def pseudo_labels(self, network: Any) -> Tensor:
+        """The classes (N,) that ``network`` takes the other view of the unlabeled images for."""
+        return network.out_dict[OTHER_LOGITS].argmax(dim=1)  # type: ignore[no-any-return]
 
-def mean_of_rows(losses: Tensor, rows: Tensor, algorithm: Any) -> Tensor:
-    """Mean of ``losses`` (N,) over the true ``rows`` (N,) of all processes, 0 where there are none.
+    def learning_logits(self, network: Any) -> Tensor:
+        """The logits (N, K) of the view that ``network`` learns on."""
+        return network.out_dict[STUDENT_LOGITS]  # type: ignore[no-any-return]
 
-    The processes average their gradients: what each returns is its own sum over the mean number of rows.
-    """
-    count = summed(rows.sum().to(losses.dtype), algorithm) / share_of(algorithm)[1]
-    return (losses * rows).sum() / count.clamp_min(1.0 / share_of(algorithm)[1])
+    def rows_taught(self, networks: tuple[Any, Any], labels: list[Tensor]) -> list[Tensor] | None:
+        """Add the stabilization loss; the samples (N,), bool, that it gives each network no target on.
 
-
-class DualStudentDNLLWrapper(StudentPair, DNLLWrapper):
-    """Dual Student whose networks are also DNLL's.
-
-    Its keys are those of both, but for ``dnll_views`` (the views are Dual Student's) and, in place of
-    ``dualstudent_evaluate`` and ``dualstudent_peer_seed``, DNLL's.
-    """
-
-    @classmethod
-    def loss_view(cls, args: Any) -> str:
-        """Batch key of the view that a network learns on."""
-        return WEAK_VIEW
-
-    def make_hook(self, **settings: Any) -> DNLLHook:
-        """DNLL's hook with Dual Student's in it."""
-        check_settings(self.args)
-        dual_student = DualStudentHook(self.args.dualstudent_threshold, self.args.dualstudent_stabilization_weight)
-        return DualStudentDNLLHook(dual_student, **settings)
-
-    @staticmethod
-    def own_arguments() -> list[Any]:
-        """The keys that the pair adds to those of a student."""
-        of_dnll = [argument for argument in DNLLWrapper.own_arguments() if argument.name != "--dnll_views"]
-        return [*own_arguments(), *of_dnll]
+        With weight 0 there are no targets, so that all samples are taught by negatives.
+        """
+        if self.dual_student.settings.stabilization_weight == 0.0:
+            return [torch.ones_like(of_network, dtype=torch.bool) for of_network in labels]
+        return [~taught for taught in self.dual_student.teach(networks)]

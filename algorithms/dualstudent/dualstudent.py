@@ -8,11 +8,9 @@ from usb_negsamp.algorithms.dnll import DNLLWrapper
 from usb_negsamp.algorithms.dualstudent.dnll import DualStudentDNLLWrapper
 from usb_negsamp.algorithms.dualstudent.hook import DualStudentHook
 from usb_negsamp.algorithms.dualstudent.pair import StudentPair
-from usb_negsamp.algorithms.dualstudent.settings import check_settings, own_arguments
+from usb_negsamp.algorithms.dualstudent.settings import PairSettings
 from usb_negsamp.algorithms.dualstudent.student import Student
-from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.host import SSL_Argument
-from usb_negsamp.host.evaluation.pair import RULES
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 BASE = "supervised"
@@ -20,44 +18,18 @@ BASE = "supervised"
 
 
 class DualStudentWrapper(StudentPair):
-    """Makes two of the student it wraps, and lets them teach each other. Its keys: :meth:`own_arguments`."""
+    """Makes two of the student it wraps, and lets them teach each other. Its keys: :class:`PairSettings`."""
 
     wrapper_name = "dualstudent"
+    settings_class = PairSettings
     peer_seed_key = "dualstudent_peer_seed"
     rule_key = "dualstudent_evaluate"
 
     def set_hooks(self) -> None:
         """Register Dual Student's hook ahead of the update of the weights, then the student's hooks."""
-        check_settings(self.args)
-        if self.args.dualstudent_evaluate not in RULES:
-            raise unknown("dualstudent_evaluate", self.args.dualstudent_evaluate, RULES)
-        hook = DualStudentHook(self.args.dualstudent_threshold, self.args.dualstudent_stabilization_weight)
+        hook = DualStudentHook(PairSettings.from_arguments(self.args))
         self.register_hook(hook, "DualStudentHook", "HIGHEST")  # type: ignore[attr-defined]
         super().set_hooks()
-
-    @staticmethod
-    def check_arguments(args: Any) -> None:
-        """Refuse values of the keys of :meth:`own_arguments` that cannot be, before anything is built."""
-        check_settings(args)
-
-    @staticmethod
-    def own_arguments() -> list[Any]:
-        """The keys that the pair adds to those of a student."""
-        return [
-            *own_arguments(),
-            SSL_Argument(
-                "--dualstudent_evaluate",
-                str,
-                "first",
-                "whose accuracy is the run's, of the first network, or of the average of both networks' probabilities",
-            ),
-            SSL_Argument(
-                "--dualstudent_peer_seed",
-                int,
-                None,
-                "seed of the second network, another than seed; none, one that follows from seed",
-            ),
-        ]
 
 
 def pair_of(student: type[Any], name: str, wrapper: type[StudentPair]) -> type[Any]:
@@ -67,7 +39,7 @@ def pair_of(student: type[Any], name: str, wrapper: type[StudentPair]) -> type[A
     return pair
 
 
-def take_in(pair: type[Any], name: str, wrapper: type[Wrapper]) -> type[Any]:
+def add_wrapper(pair: type[Any], name: str, wrapper: type[Wrapper]) -> type[Any]:
     """Return the pair with one wrapper more, named after ``name``.
 
     DNLL couples the two students that are there. Any other wrapper goes around each of them.

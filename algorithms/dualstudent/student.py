@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.algorithms.dualstudent.settings import StudentSettings
 from usb_negsamp.functional import squared_error
-from usb_negsamp.host import AlgorithmBase, SSL_Argument
+from usb_negsamp.host import AlgorithmBase
+from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.iteration import ramp_at
 
 STUDENT_LOGITS = "student_logits"
@@ -31,17 +32,11 @@ class Student(AlgorithmBase):
     (``logit_distance_cost`` below 0).
     """
 
+    settings_class = StudentSettings
+
     def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None, **kwargs: Any) -> None:
-        for key in ("dualstudent_consistency_weight", "dualstudent_ramp"):
-            value = getattr(args, key)
-            if not 0 <= value < float("inf"):
-                raise ConfigError(f"{key}: expected a value of 0 or more, but got {value:g}")
-        if args.dualstudent_ramp > 1:
-            raise ConfigError(
-                f"dualstudent_ramp: expected a share of the training in 0..1, but got {args.dualstudent_ramp:g}"
-            )
+        self.student_settings = StudentSettings.from_arguments(args)
         super().__init__(args, net_builder, tb_log, logger, **kwargs)
-        self.consistency_weight = args.dualstudent_consistency_weight
 
     def train_step(
         self, x_lb: Tensor, y_lb: Tensor, x_lb_1: Tensor, x_ulb_w: Tensor, x_ulb_w_1: Tensor
@@ -66,7 +61,7 @@ class Student(AlgorithmBase):
             class_loss = self.ce_loss(logits[:num_labeled], y_lb, reduction="mean")
             consistency_loss = squared_error(logits, other).mean()
             total_loss = class_loss * (num_labeled / len(logits))
-            weight = self.consistency_weight * ramp_at(self, self.args.dualstudent_ramp)
+            weight = self.student_settings.consistency_weight * ramp_at(self, self.student_settings.ramp)
             total_loss = total_loss + weight * consistency_loss
         out_dict = self.process_out_dict(
             loss=total_loss,
@@ -81,18 +76,4 @@ class Student(AlgorithmBase):
     @staticmethod
     def get_argument() -> list[Any]:
         """The keys of one network."""
-        # What stands before ": " is the paper's symbol.
-        return [
-            SSL_Argument(
-                "--dualstudent_consistency_weight",
-                float,
-                10.0,
-                "lambda_1: weight of each network's consistency with itself",
-            ),
-            SSL_Argument(
-                "--dualstudent_ramp",
-                float,
-                0.0167,
-                "share of the training over which both weights ramp up (5 of 300 epochs in the released code); 0, none",
-            ),
-        ]
+        return [host_argument(key) for key in StudentSettings.all_keys()]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
+from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
 from usb_negsamp.host import Hook
 from usb_negsamp.host.options import mixed_classes
@@ -22,58 +23,30 @@ class NS3LHook(Hook):
     Negatives are the classes whose probability is below the threshold (paper, Algorithm 1). Registered at priority
     HIGHEST ahead of the host's update of the weights. With weight 0 it does nothing at all.
 
-    Args:
-        threshold: T, in (0, 1/K).
-        weight: the paper's lambda_1.
-        ramp: share of the training over which the weight grows as exp(-5 (1 - t)^2); 0 is full weight at once.
-        view: ``weak`` and ``strong`` take negatives and loss from that view; ``weak_to_strong`` takes the negatives
-            from the weak view and the loss on the strong one.
-        rule: ``threshold``, or one of :mod:`usb_negsamp.algorithms.ns3l.rules`, with the settings of that rule.
-        spare_mixed: around MixMatch, the two classes mixed into a label are never its negatives.
-        passes: 1 takes negatives and probabilities from the same pass (the paper's text); 2 takes the probabilities
-            from a second pass, on another weak view (the released code).
+    Around MixMatch: :class:`MixMatchNS3LHook`.
     """
 
     settings_only = True
     ramp_shape = staticmethod(sigmoid_ramp)
 
-    def __init__(
-        self,
-        threshold: float,
-        weight: float,
-        ramp: float,
-        view: str,
-        passes: int,
-        rule: str = "threshold",
-        num_negatives: int = 1,
-        neighbour_rule: str = "exclude",
-        neighbour_features: str = "pixels",
-        spare_mixed: bool = False,
-    ) -> None:
+    def __init__(self, settings: NS3LSettings) -> None:
         super().__init__()
-        self.spare_mixed = spare_mixed
-        self.rule = rule
-        self.rule_settings = (num_negatives, neighbour_rule, neighbour_features)
+        self.settings = settings
         self.table: NegativeTable | None = None
         self.resumed_excluded: Tensor | None = None
-        self.threshold = threshold
-        self.weight = weight
-        self.ramp = ramp
-        self.view = view
-        self.passes = passes
 
     def before_run(self, algorithm: Any) -> None:
         """Make the table of a rule that needs one, unless the start of the training has left it."""
-        if self.rule != "threshold" and self.weight != 0.0:
-            self.table = negative_table(algorithm, self.rule, *self.rule_settings, excluded=self.resumed_excluded)
+        if self.settings.rule != "threshold" and self.settings.weight != 0.0:
+            self.table = negative_table(algorithm, self.settings, self.resumed_excluded)
 
     def after_train_step(self, algorithm: Any) -> None:
         """Add the loss, and at logged iterations its figures."""
-        if self.weight == 0.0:
+        if self.settings.weight == 0.0:
             return
         logits, negatives = self.logits_and_negatives(algorithm)
         loss = ns3l_loss(logits, negatives)
-        weight = self.weight * ramp_at(algorithm, self.ramp, self.ramp_shape)
+        weight = self.settings.weight * ramp_at(algorithm, self.settings.ramp, self.ramp_shape)
         algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + weight * loss
         if is_logged(algorithm):
             algorithm.log_dict.update(self.figures(loss, logits, negatives))
@@ -81,19 +54,19 @@ class NS3LHook(Hook):
 
     def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
         """Logits (N, K) with a gradient, and the negative classes (N, K) as booleans without one."""
-        label_view = "x_ulb_w" if self.view != "strong" else algorithm.strong_view
-        loss_view = "x_ulb_w" if self.view == "weak" else algorithm.strong_view
-        if self.passes == 2:
+        label_view = "x_ulb_w" if self.settings.view != "strong" else algorithm.strong_view
+        loss_view = "x_ulb_w" if self.settings.view == "weak" else algorithm.strong_view
+        if self.settings.passes == 2:
             logits = algorithm.logits_of_extra_pass(algorithm.second_view if loss_view == "x_ulb_w" else loss_view)
         else:
             logits = algorithm.logits_of(loss_view)
         if self.table is not None:
             draw = partial(self.table.draw, step=step_number(algorithm))
             return logits, drawn_together(draw, algorithm.batch["idx_ulb"], algorithm)
-        one_pass = self.passes == 1 and label_view == loss_view
+        one_pass = self.settings.passes == 1 and label_view == loss_view
         first = logits if one_pass else algorithm.logits_of(label_view, with_grad=False)
         probs = torch.softmax(first.detach().float(), dim=-1)
-        return logits, threshold_negatives(probs, self.threshold)
+        return logits, threshold_negatives(probs, self.settings.threshold)
 
     @torch.no_grad()
     def figures(self, loss: Tensor, logits: Tensor, negatives: Tensor) -> dict[str, Tensor]:
@@ -127,7 +100,7 @@ class MixMatchNS3LHook(NS3LHook):
     def before_train_step(self, algorithm: Any) -> None:
         """Forget the step before."""
         self.mixed.clear()
-        if self.spare_mixed and self.weight != 0.0:
+        if self.settings.spare_mixed and self.settings.weight != 0.0:
             mixed_classes.listen()
 
     def _keep(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -139,5 +112,5 @@ class MixMatchNS3LHook(NS3LHook):
         logits = torch.cat([kept for kept, _ in self.mixed])
         labels = torch.cat([labels for _, labels in self.mixed])
         self.mixed.clear()
-        negatives = threshold_negatives(labels.detach().float(), self.threshold)
-        return logits, negatives & ~mixed_classes.heard() if self.spare_mixed else negatives
+        negatives = threshold_negatives(labels.detach().float(), self.settings.threshold)
+        return logits, negatives & ~mixed_classes.heard() if self.settings.spare_mixed else negatives

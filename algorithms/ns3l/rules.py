@@ -4,7 +4,7 @@ Each is a table over the unlabeled images, made once before the training, and a 
 
 - ``uniform``: P classes out of all, the right one not spared;
 - ``oracle``: P wrong classes, by the true labels;
-- ``neighbour``: by the distance to the nearest labeled image of each class, on pixels or on the network's features.
+- ``neighbor``: by the distance to the nearest labeled image of each class, on pixels or on the network's features.
   ``exclude`` draws P classes but never the nearest, ``exclude_nearest`` never one of the four nearest, and
   ``furthest`` takes the P furthest.
 """
@@ -16,16 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from usb_negsamp.algorithms.ns3l.settings import NUM_EXCLUDED, NS3LSettings
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import negatives_outside
 from usb_negsamp.functional.negatives import class_distances
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.randomness import mix
-
-RULES = ("threshold", "uniform", "neighbour", "oracle")
-NEIGHBOUR_RULES = ("exclude", "exclude_nearest", "furthest")
-FEATURES = ("pixels", "network")
-NUM_EXCLUDED = 4
 
 
 class NegativeTable:
@@ -58,62 +54,50 @@ class NegativeTable:
 
 
 @torch.no_grad()
-def negative_table(
-    algorithm: Any,
-    rule: str,
-    num_negatives: int,
-    neighbour_rule: str,
-    neighbour_features: str,
-    excluded: Tensor | None = None,
-) -> NegativeTable:
-    """Make the table of ``rule`` for the data of ``algorithm``, on the device of its model.
+def negative_table(algorithm: Any, settings: NS3LSettings, excluded: Tensor | None = None) -> NegativeTable:
+    """Make the table of the rule for the data of ``algorithm``, on the device of its model.
 
     Args:
         algorithm: at the start of its training.
-        rule: one of ``RULES``.
-        num_negatives: the paper's P.
-        neighbour_rule: one of ``NEIGHBOUR_RULES``.
-        neighbour_features: one of ``FEATURES``.
+        settings: with another rule than ``threshold``.
         excluded: what :func:`excluded_classes` gave at the start of a training that is now resumed; none at the start.
 
     Raises:
         ConfigError: the true labels are not known (oracle), or a labeled class has no image (furthest).
     """
     if excluded is None:
-        excluded = excluded_classes(algorithm, rule, num_negatives, neighbour_rule, neighbour_features)
+        excluded = excluded_classes(algorithm, settings)
     device = next(algorithm.model.parameters()).device
-    fixed = rule == "neighbour" and neighbour_rule == "furthest"
-    return NegativeTable(excluded.to(device), num_negatives, algorithm.seed_of_draws, fixed)
+    fixed = settings.rule == "neighbor" and settings.neighbor_rule == "furthest"
+    return NegativeTable(excluded.to(device), settings.num_negatives, algorithm.seed_of_draws, fixed)
 
 
-def excluded_classes(
-    algorithm: Any, rule: str, num_negatives: int, neighbour_rule: str, neighbour_features: str
-) -> Tensor:
-    """Classes (N, K), bool, on the CPU, that ``rule`` never makes negatives of each unlabeled image.
+def excluded_classes(algorithm: Any, settings: NS3LSettings) -> Tensor:
+    """Classes (N, K), bool, on the CPU, that the rule never makes negatives of each unlabeled image.
 
     Raises:
         ConfigError: the true labels are not known (oracle), or a labeled class has no image (furthest).
     """
     unlabeled, num_classes = algorithm.dataset_dict["train_ulb"], algorithm.num_classes
-    if rule == "uniform":
+    if settings.rule == "uniform":
         return torch.zeros(len(unlabeled), num_classes, dtype=torch.bool)
-    if rule == "oracle":
+    if settings.rule == "oracle":
         targets = torch.as_tensor(unlabeled.targets if unlabeled.targets is not None else [-1]).long()
         if len(targets) != len(unlabeled) or targets.min() < 0 or targets.max() >= num_classes:
             raise ConfigError("ns3l_rule: oracle needs the true class of every unlabeled image, and not all are known")
         return torch.nn.functional.one_hot(targets, num_classes).bool()
-    distances = _class_distances(algorithm, neighbour_features)
-    if neighbour_rule == "furthest":
+    distances = _class_distances(algorithm, settings.neighbor_features)
+    if settings.neighbor_rule == "furthest":
         if not torch.isfinite(distances).all():
-            raise ConfigError("ns3l_neighbour_rule: furthest needs a labeled image of every class")
-        num_excluded = num_classes - num_negatives
+            raise ConfigError("ns3l_neighbor_rule: furthest needs a labeled image of every class")
+        num_excluded = num_classes - settings.num_negatives
     else:
-        num_excluded = NUM_EXCLUDED if neighbour_rule == "exclude_nearest" else 1
+        num_excluded = NUM_EXCLUDED if settings.neighbor_rule == "exclude_nearest" else 1
     nearest = distances.topk(num_excluded, dim=1, largest=False).indices
     return torch.zeros_like(distances, dtype=torch.bool).scatter_(1, nearest, True)
 
 
-def _class_distances(algorithm: Any, neighbour_features: str) -> Tensor:
+def _class_distances(algorithm: Any, neighbor_features: str) -> Tensor:
     """Distances (N, K) of the unlabeled images to the nearest labeled one of each class, on the CPU."""
     transform = algorithm.dataset_dict["eval"].transform
     labeled = algorithm.dataset_dict["train_lb"]
@@ -123,7 +107,7 @@ def _class_distances(algorithm: Any, neighbour_features: str) -> Tensor:
 
     def features(dataset: Any) -> Tensor:
         images = plain_images(dataset, transform, range(len(dataset)))
-        if neighbour_features == "pixels":
+        if neighbor_features == "pixels":
             return images.flatten(1)
         parts = [algorithm.model(part.to(device))["feat"].float().cpu() for part in images.split(256)]
         return torch.cat(parts)
@@ -136,29 +120,3 @@ def _class_distances(algorithm: Any, neighbour_features: str) -> Tensor:
     )
     algorithm.model.train(was_training)
     return distances
-
-
-def check_rule(args: Any) -> None:
-    """Check the keys of the rules.
-
-    Raises:
-        ConfigError: an unknown rule, or more negatives than classes remain for it.
-    """
-    from usb_negsamp.errors import unknown
-
-    for key, choices in (
-        ("ns3l_rule", RULES),
-        ("ns3l_neighbour_rule", NEIGHBOUR_RULES),
-        ("ns3l_neighbour_features", FEATURES),
-    ):
-        if getattr(args, key) not in choices:
-            raise unknown(key, getattr(args, key), choices)
-    dropped = 0 if args.ns3l_rule == "uniform" else 1
-    if args.ns3l_rule == "neighbour" and args.ns3l_neighbour_rule == "exclude_nearest":
-        dropped = NUM_EXCLUDED
-    largest = min(args.num_classes - 1, args.num_classes - dropped)
-    if args.ns3l_rule != "threshold" and not 1 <= args.ns3l_num_negatives <= largest:
-        raise ConfigError(
-            f"ns3l_num_negatives: expected 1 to {largest} with {args.num_classes} classes and rule {args.ns3l_rule}, "
-            f"but got {args.ns3l_num_negatives}"
-        )

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from usb_negsamp.algorithms.spl.masked import Mask, weight_of
-from usb_negsamp.algorithms.spl.settings import Settings
+from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import hard_mask, layer_ratios, magnitude_mask, rank_scores, safe_ratio
 
@@ -21,7 +21,7 @@ def labeled_ratio(dataset_dict: dict[str, Any]) -> float:
     return len(dataset_dict["train_lb"]) / max(len(dataset_dict["train_ulb"]), 1)
 
 
-def known_mismatch(settings: Settings, dataset_dict: dict[str, Any]) -> float | None:
+def known_mismatch(settings: SPLSettings, dataset_dict: dict[str, Any]) -> float | None:
     """delta where it is given, or known from the split; None where it is to be estimated or not needed.
 
     Raises:
@@ -40,7 +40,7 @@ def known_mismatch(settings: Settings, dataset_dict: dict[str, Any]) -> float | 
     return float(data.split.mismatch)
 
 
-def kept_ratio(settings: Settings, mismatch: float | None, dataset_dict: dict[str, Any]) -> float:
+def kept_ratio(settings: SPLSettings, mismatch: float | None, dataset_dict: dict[str, Any]) -> float:
     """p, the share of weights to keep: given by hand, or by equation 3 from ``mismatch``."""
     if settings.ratio is not None:
         return settings.ratio
@@ -48,7 +48,7 @@ def kept_ratio(settings: Settings, mismatch: float | None, dataset_dict: dict[st
     return safe_ratio(mismatch, labeled_ratio(dataset_dict))
 
 
-def identify(network: nn.Module, layers: list[str], ratio: float, settings: Settings, seed: int) -> dict[str, Mask]:
+def identify(network: nn.Module, layers: list[str], ratio: float, settings: SPLSettings, seed: int) -> dict[str, Mask]:
     """The initial masks by one threshold on the magnitudes of all ``layers``, whose ratios they keep from then on.
 
     A hard mask starts from the ranks of the magnitudes, a soft one from 1 at the safe weights and 0 at the others, so

@@ -13,7 +13,7 @@ from torch import Tensor
 from usb_negsamp.algorithms.spl.estimation import check_estimable, estimated_mismatch
 from usb_negsamp.algorithms.spl.identification import kept_ratio, known_mismatch
 from usb_negsamp.algorithms.spl.masked import fold, maskable_layers, take_off
-from usb_negsamp.algorithms.spl.settings import Settings, arguments, checked_settings
+from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.stage import Stage
 from usb_negsamp.algorithms.spl.steps import PERTURBED_VIEW
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels, validation_of
@@ -35,7 +35,7 @@ MODEL_FILE = "model_spl.pth"
 
 
 class SPLWrapper(Wrapper):
-    """Trains as the algorithm it wraps, then learns which weights are safe. Its keys: :meth:`own_arguments`.
+    """Trains as the algorithm it wraps, then learns which weights are safe. Its keys: :class:`SPLSettings`.
 
     ``train()`` is the base's own, bit for bit. ``finetune()``, which the launcher calls after it, starts from the
     trained averaged weights (which are the live ones where ``ema_m`` is 0), learns mask and weights in turn, and
@@ -51,29 +51,30 @@ class SPLWrapper(Wrapper):
     """
 
     wrapper_name = "spl"
+    settings_class = SPLSettings
 
-    settings: Settings
+    spl_settings: SPLSettings
     stage: Stage | None
     resumed_stage: dict[str, Any] | None
     trained: dict[str, Any]
 
     def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
-        self.settings = checked_settings(args)
+        self.spl_settings = SPLSettings.from_arguments(args)
         self.stage = self.resumed_stage = None
         self.trained = {}
         super().__init__(args, *rest, **kwargs)
         seed = getattr(args, "split_seed", None)
         self.validation: Validation = validation_of(
-            self, self.settings.validation_fraction, args.seed if seed is None else seed
+            self, self.spl_settings.validation_fraction, args.seed if seed is None else seed
         )
-        self.mismatch = known_mismatch(self.settings, self.dataset_dict)  # type: ignore[attr-defined]
-        if self.settings.mismatch == "estimate":
+        self.mismatch = known_mismatch(self.spl_settings, self.dataset_dict)  # type: ignore[attr-defined]
+        if self.spl_settings.mismatch == "estimate":
             check_estimable(self.validation)
         self.layers_to_mask()
         self.source_state: dict[str, Tensor] | None = None
-        if self.settings.source is not None:
+        if self.spl_settings.source is not None:
             network = network_of(self.model)  # type: ignore[attr-defined, has-type]
-            self.source_state = state_of_run(self.settings.source, self.settings.start, network, "spl_from")
+            self.source_state = state_of_run(self.spl_settings.source, self.spl_settings.start, network, "spl_from")
 
     @classmethod
     def views_needed(cls, args: Any) -> tuple[str, ...]:
@@ -81,32 +82,22 @@ class SPLWrapper(Wrapper):
         own = ("x_ulb_w", PERTURBED_VIEW) if args.spl_outer == "eq6" else ()
         return (*super().views_needed(args), *own)
 
-    @staticmethod
-    def check_arguments(args: Any) -> None:
-        """Refuse values of the keys of :meth:`own_arguments` that cannot be, before anything is built."""
-        checked_settings(args)
-
-    @staticmethod
-    def own_arguments() -> list[Any]:
-        """The keys that SPL adds to those of its base algorithm."""
-        return arguments()
-
     def layers_to_mask(self) -> list[str]:
         """Paths of the layers that are masked; none for a control.
 
         Raises:
             ConfigError: the network has none.
         """
-        if not self.settings.masks_weights:
+        if not self.spl_settings.masks_weights:
             return []
         [batch] = self.validation.batches(self.validation.second[:1], 1)
         inputs, _ = inputs_and_labels(self, batch)
         network = network_of(self.model)  # type: ignore[attr-defined, has-type]
-        return maskable_layers(network, inputs, with_head=self.settings.mask_head)
+        return maskable_layers(network, inputs, with_head=self.spl_settings.mask_head)
 
     def train(self) -> None:
         """The base's training, unless the stage starts from another run's weights or from random ones."""
-        if not self.settings.skips_training:
+        if not self.spl_settings.skips_training:
             super().train()  # type: ignore[misc]
             return
         if self.source_state is not None:
@@ -126,7 +117,7 @@ class SPLWrapper(Wrapper):
 
     def finetune(self) -> None:
         """Learn the mask and the weights under it; see the class."""
-        resumed, settings = self.resumed_stage, self.settings
+        resumed, settings = self.resumed_stage, self.spl_settings
         self.trained = self.trained_entries()
         network = network_of(self.model)  # type: ignore[attr-defined, has-type]
         start = trained_state(self, settings.start)
@@ -149,7 +140,7 @@ class SPLWrapper(Wrapper):
 
     def mismatch_at_start(self) -> float | None:
         """delta, estimated by the trained network where it is not known; None where no ratio follows from it."""
-        if self.settings.mismatch != "estimate" or not self.settings.needs_mismatch:
+        if self.spl_settings.mismatch != "estimate" or not self.spl_settings.needs_mismatch:
             return self.mismatch
         mismatch = estimated_mismatch(self, self.validation)
         self.print_fn(f"spl: estimated mismatch {mismatch:.4g}")  # type: ignore[attr-defined]
@@ -160,9 +151,8 @@ class SPLWrapper(Wrapper):
         """Fold the mask in, evaluate, and write the network and its masks."""
         masks = stage.masks
         kept = {f"{path}.weight": mask.kept.cpu() for path, mask in masks.items()}
-        soft = (
-            {f"{path}.weight": mask.mask.cpu() for path, mask in masks.items()} if self.settings.mask == "soft" else {}
-        )
+        is_soft = self.spl_settings.mask == "soft"
+        soft = {f"{path}.weight": mask.mask.cpu() for path, mask in masks.items()} if is_soft else {}
         network, averaged = (network_of(model) for model in (self.model, self.ema_model))  # type: ignore[attr-defined, has-type]
         take_off(averaged, masks)
         fold(network, masks)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from usb_negsamp.algorithms.spl.identification import identify, overall_ratio, present_ratios
 from usb_negsamp.algorithms.spl.masked import Mask, put_on
-from usb_negsamp.algorithms.spl.settings import Settings
+from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.steps import HarmfulWeightsKept, Steps
 from usb_negsamp.algorithms.spl.validation import Validation, measure
 from usb_negsamp.host.checkpoints.run_state import restore_run_state, run_state
@@ -46,7 +46,7 @@ class Stage:
     def __init__(
         self,
         algorithm: Any,
-        settings: Settings,
+        settings: SPLSettings,
         validation: Validation,
         layers: list[str],
         ratio: float,
@@ -136,7 +136,7 @@ class Stage:
     @property
     def out_of_patience(self) -> bool:
         """Whether the last rounds were no better on V2."""
-        return self.settings.patience is not None and self.round - self.best.get("round", 0) >= self.settings.patience
+        return 0 < self.settings.patience <= self.round - self.best.get("round", 0)
 
     def measured_start(self) -> dict[str, float]:
         """Accuracies of the network before anything is masked, evaluated as the training does it."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from usb_negsamp.algorithms.spl.masked import Mask, stored_tensors
-from usb_negsamp.algorithms.spl.settings import Settings
+from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels
 from usb_negsamp.host.wrapping.after_training import network_of, training_batches, training_step, update_weights
 from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
@@ -105,7 +105,7 @@ class Steps:
         masks: on the network already; none for the control.
     """
 
-    def __init__(self, algorithm: Any, settings: Settings, validation: Validation, masks: dict[str, Mask]) -> None:
+    def __init__(self, algorithm: Any, settings: SPLSettings, validation: Validation, masks: dict[str, Mask]) -> None:
         self.algorithm, self.settings, self.validation, self.masks = algorithm, settings, validation, masks
         self.batches: Iterator[dict[str, Any]] | None = None
 

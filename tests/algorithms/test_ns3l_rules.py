@@ -19,15 +19,15 @@ from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 usb_negsamp.register()
 
 
-@pytest.mark.parametrize("rule", ["uniform", "neighbour", "oracle"])
+@pytest.mark.parametrize("rule", ["uniform", "neighbor", "oracle"])
 @pytest.mark.parametrize("name", ["vat_ns3l", "ns3l", "fixmatch_ns3l"])
 def test_every_rule_trains_and_gives_the_number_of_negatives_asked_for(rule, name, tmp_path):
     algorithm = train_tiny(name, tmp_path, ns3l_rule=rule, ns3l_num_negatives=3)
     assert float(algorithm.log_dict["train/ns3l_negatives"]) == 3
 
 
-def drawn(algorithm, rule, num_negatives=3, neighbour_rule="exclude", features="pixels"):
-    table = negative_table(algorithm, rule, num_negatives, neighbour_rule, features)
+def drawn(algorithm, rule, num_negatives=3, neighbor_rule="exclude", features="pixels"):
+    table = negative_table(algorithm, rule, num_negatives, neighbor_rule, features)
     return table.draw(torch.arange(len(algorithm.dataset_dict["train_ulb"])), 0)
 
 
@@ -39,11 +39,11 @@ def test_the_oracle_never_names_the_true_class(tmp_path):
     assert (negatives.sum(1) == 3).all()
 
 
-def test_neighbours_are_mostly_right_about_real_digits(tmp_path):
+def test_neighbors_are_mostly_right_about_real_digits(tmp_path):
     algorithm = build_tiny("vat_ns3l", tmp_path)
     targets = torch.as_tensor(algorithm.dataset_dict["train_ulb"].targets)
     wrong = {
-        rule: drawn(algorithm, "neighbour", 1, rule)[torch.arange(len(targets)), targets].float().mean().item()
+        rule: drawn(algorithm, "neighbor", 1, rule)[torch.arange(len(targets)), targets].float().mean().item()
         for rule in ("exclude", "exclude_nearest", "furthest")
     }
     uniform = drawn(algorithm, "uniform", 1)[torch.arange(len(targets)), targets].float().mean().item()
@@ -54,7 +54,7 @@ def test_neighbours_are_mostly_right_about_real_digits(tmp_path):
 def test_the_networks_features_serve_as_well(tmp_path):
     algorithm = build_tiny("vat_ns3l", tmp_path)
     before = {name: buffer.clone() for name, buffer in algorithm.model.named_buffers()}
-    assert (drawn(algorithm, "neighbour", 2, "exclude", "network").sum(1) == 2).all()
+    assert (drawn(algorithm, "neighbor", 2, "exclude", "network").sum(1) == 2).all()
     assert all(torch.equal(before[name], buffer) for name, buffer in algorithm.model.named_buffers())
     assert algorithm.model.training
 
@@ -85,15 +85,15 @@ def test_the_oracle_refuses_images_of_unknown_class(tmp_path):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("vat_ns3l", {"ns3l_rule": "neighbor"}, "unknown ns3l_rule 'neighbor'; did you mean 'neighbour'"),
+        ("vat_ns3l", {"ns3l_rule": "neighbor"}, "unknown ns3l_rule 'neighbor'; did you mean 'neighbor'"),
         ("vat_ns3l", {"ns3l_rule": "uniform", "ns3l_num_negatives": 10}, "ns3l_num_negatives: expected 1 to 9"),
         ("vat_ns3l", {"ns3l_rule": "oracle", "ns3l_num_negatives": 0}, "ns3l_num_negatives: expected 1 to 9"),
         (
             "vat_ns3l",
-            {"ns3l_rule": "neighbour", "ns3l_neighbour_rule": "exclude_nearest", "ns3l_num_negatives": 7},
+            {"ns3l_rule": "neighbor", "ns3l_neighbor_rule": "exclude_nearest", "ns3l_num_negatives": 7},
             "ns3l_num_negatives: expected 1 to 6",
         ),
-        ("vat_ns3l", {"ns3l_neighbour_rule": "farthest"}, "did you mean 'furthest'"),
+        ("vat_ns3l", {"ns3l_neighbor_rule": "farthest"}, "did you mean 'furthest'"),
         ("mixmatch_ns3l", {"ns3l_rule": "uniform"}, "ns3l_rule: expected threshold around mixmatch"),
         ("mixmatch_ns3l", {"ns3l_passes": 2}, "ns3l_passes: expected 1 around mixmatch"),
         ("mixmatch_ns3l", {"ns3l_view": "strong"}, "ns3l_view: expected weak around mixmatch"),
@@ -171,8 +171,8 @@ class CutHook(Hook):
 
 
 @pytest.mark.parametrize("features", ["pixels", "network"])
-def test_a_resumed_run_keeps_the_neighbours_of_the_start(features, tmp_path):
-    settings = {"ns3l_rule": "neighbour", "ns3l_neighbour_rule": "furthest", "ns3l_neighbour_features": features}
+def test_a_resumed_run_keeps_the_neighbors_of_the_start(features, tmp_path):
+    settings = {"ns3l_rule": "neighbor", "ns3l_neighbor_rule": "furthest", "ns3l_neighbor_features": features}
     whole = train_tiny("ns3l", tmp_path / "whole", **settings)
     first = build_tiny("ns3l", tmp_path / "cut", **settings)
     first.register_hook(CutHook(), None, "LOWEST")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from usb_negsamp.functional import (
     default_threshold,
-    neighbour_negatives,
+    neighbor_negatives,
     oracle_negatives,
     threshold_negatives,
     uniform_negatives,
@@ -147,7 +147,7 @@ def line() -> tuple[Tensor, Tensor]:
 
 def test_exclude_drops_the_class_of_the_nearest_neighbor_alone() -> None:
     points, labels = line()
-    mask = neighbour_negatives(
+    mask = neighbor_negatives(
         torch.full((7_000, 1), 2.2), points, labels, 7, "exclude", generator=torch.Generator().manual_seed(0)
     )
     counts = mask.sum(0).double()
@@ -158,7 +158,7 @@ def test_exclude_drops_the_class_of_the_nearest_neighbor_alone() -> None:
 
 def test_exclude_nearest_drops_the_four_nearest_classes_and_draws_from_the_rest() -> None:
     points, labels = line()
-    mask = neighbour_negatives(
+    mask = neighbor_negatives(
         torch.full((3_000, 1), -1.0), points, labels, 7, "exclude_nearest", generator=torch.Generator().manual_seed(0)
     )
     counts = mask.sum(0).double()
@@ -169,7 +169,7 @@ def test_exclude_nearest_drops_the_four_nearest_classes_and_draws_from_the_rest(
 
 def test_exclude_nearest_drops_as_many_classes_as_asked() -> None:
     points, labels = line()
-    mask = neighbour_negatives(
+    mask = neighbor_negatives(
         torch.tensor([[6.1]]), points, labels, 7, "exclude_nearest", num_negatives=5, num_excluded=2
     )
     assert mask.tolist() == [[True] * 5 + [False] * 2]
@@ -179,9 +179,9 @@ def test_furthest_takes_the_classes_whose_nearest_example_is_furthest() -> None:
     points, labels = line()
     # A far outlier of class 1 does not make class 1 far.
     points, labels = torch.cat([points, torch.tensor([[100.0]])]), torch.cat([labels, torch.tensor([1])])
-    mask = neighbour_negatives(torch.tensor([[0.0], [4.5]]), points, labels, 7, "furthest")
+    mask = neighbor_negatives(torch.tensor([[0.0], [4.5]]), points, labels, 7, "furthest")
     assert mask.float().argmax(1).tolist() == [6, 0]
-    two = neighbour_negatives(torch.tensor([[0.0], [4.5]]), points, labels, 7, "furthest", num_negatives=2)
+    two = neighbor_negatives(torch.tensor([[0.0], [4.5]]), points, labels, 7, "furthest", num_negatives=2)
     assert [row.nonzero().flatten().tolist() for row in two] == [[5, 6], [0, 1]]
 
 
@@ -206,7 +206,7 @@ def test_neighbor_rules_agree_with_a_plain_search_in_any_chunks(seed: int, chunk
     order = reference_order(features, points, labels, 6)
 
     def sets(rule: str, m: int) -> list[set[int]]:
-        mask = neighbour_negatives(features, points, labels, 6, rule, m, chunk_size=chunk, generator=generator)
+        mask = neighbor_negatives(features, points, labels, 6, rule, m, chunk_size=chunk, generator=generator)
         return [set(row.nonzero().flatten().tolist()) for row in mask]
 
     assert sets("exclude", 5) == [set(row[1:]) for row in order]
@@ -217,16 +217,16 @@ def test_neighbor_rules_agree_with_a_plain_search_in_any_chunks(seed: int, chunk
 def test_neighbor_rules_take_images_of_any_type() -> None:
     images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     images[1] = 255
-    mask = neighbour_negatives(images, images, torch.tensor([0, 1]), 2)
+    mask = neighbor_negatives(images, images, torch.tensor([0, 1]), 2)
     assert mask.tolist() == [[False, True], [True, False]]
 
 
 def test_a_class_without_examples_is_never_near_and_furthest_refuses_it() -> None:
     points, labels = torch.tensor([[0.0], [1.0]]), torch.tensor([0, 2])
-    mask = neighbour_negatives(torch.tensor([[0.1]]), points, labels, 3, "exclude", num_negatives=2)
+    mask = neighbor_negatives(torch.tensor([[0.1]]), points, labels, 3, "exclude", num_negatives=2)
     assert mask.tolist() == [[False, True, True]]
     with pytest.raises(ValueError, match=r"every class for the rule 'furthest', but got none of the classes \[1\]"):
-        neighbour_negatives(torch.tensor([[0.1]]), points, labels, 3, "furthest")
+        neighbor_negatives(torch.tensor([[0.1]]), points, labels, 3, "furthest")
 
 
 @pytest.mark.parametrize(
@@ -251,4 +251,4 @@ def test_wrong_neighbor_arguments_are_named(changes: dict[str, object], message:
         "num_classes": 7,
     }
     with pytest.raises(ValueError, match=message):
-        neighbour_negatives(**(arguments | changes))  # type: ignore[arg-type]
+        neighbor_negatives(**(arguments | changes))  # type: ignore[arg-type]

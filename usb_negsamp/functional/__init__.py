@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 from usb_negsamp.functional.dual_student import learning_samples, squared_error, stable_samples
 from usb_negsamp.functional.mismatch import estimate_mismatch, mismatch_from_posteriors
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.functional.negatives import (
     default_threshold,
     negatives_outside,
-    neighbour_negatives,
+    neighbor_negatives,
     oracle_negatives,
     threshold_negatives,
     uniform_negatives,
@@ -47,7 +50,7 @@ __all__ = [
     "mixup",
     "negative_error_rate",
     "negatives_outside",
-    "neighbour_negatives",
+    "neighbor_negatives",
     "ns3l_loss",
     "oracle_negatives",
     "pseudo_negative_labels",
@@ -63,3 +66,13 @@ __all__ = [
     "truncated_sigmoid_ramp",
     "uniform_negatives",
 ]
+
+_FORMER_NAMES = {"neighbour_negatives": "neighbor_negatives"}
+
+
+def __getattr__(name: str) -> Any:
+    """Names of earlier versions, each with a note, until the next minor version."""
+    if name not in _FORMER_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{name} is now spelled {_FORMER_NAMES[name]}", FutureWarning, stacklevel=2)
+    return globals()[_FORMER_NAMES[name]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -19,18 +18,6 @@ def at_least_float32(x: Tensor) -> Tensor:
 def without_autocast(x: Tensor) -> AbstractContextManager[object]:
     """Return a context in which autocast leaves operations on the device of ``x`` in their own precision."""
     return torch.autocast(device_type=x.device.type, enabled=False)
-
-
-def hidden_mass_loss(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:
-    """Return -log(1 - sum of the hidden classes' probabilities) of every row, (N,): logsumexp(all) - logsumexp(kept).
-
-    ``log_probs`` is the log-softmax of ``z``; no row of the bool ``hidden`` may be all true. Rows without hidden
-    classes give exactly 0 and no gradient.
-    """
-    # For any kept class the two log-softmaxes differ by the loss. Their kernels are fused, which logsumexp's
-    # are not, and nothing rounds against large logits; the likeliest kept class keeps the first term near 0.
-    kept, likeliest = F.log_softmax(z.masked_fill(hidden, float("-inf")), dim=1).max(dim=1, keepdim=True)
-    return (kept - log_probs.gather(1, likeliest)).squeeze(1)
 
 
 def reduce_rows(values: Tensor, reduction: str) -> Tensor:

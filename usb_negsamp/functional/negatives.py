@@ -8,7 +8,7 @@ from torch import Tensor
 from usb_negsamp.functional._numerics import at_least_float32, check_labels
 from usb_negsamp.functional._sampling import check_num_negatives, one_class, top_classes, uniform_keys
 
-NEIGHBOUR_RULES = ("exclude", "exclude_nearest", "furthest")
+NEIGHBOR_RULES = ("exclude", "exclude_nearest", "furthest")
 
 
 def default_threshold(num_classes: int) -> float:
@@ -107,7 +107,7 @@ def oracle_negatives(
     return negatives_outside(one_class(labels, num_classes), num_negatives, generator)
 
 
-def neighbour_negatives(
+def neighbor_negatives(
     features: Tensor,
     reference_features: Tensor,
     reference_labels: Tensor,
@@ -146,12 +146,12 @@ def neighbour_negatives(
             that remain, or under ``"furthest"`` a class without a labeled example.
 
     >>> points, labels = torch.tensor([[0.0], [1.0], [5.0]]), torch.tensor([0, 1, 2])
-    >>> neighbour_negatives(torch.tensor([[0.2], [4.0]]), points, labels, num_classes=3, rule="furthest")
+    >>> neighbor_negatives(torch.tensor([[0.2], [4.0]]), points, labels, num_classes=3, rule="furthest")
     tensor([[False, False,  True],
             [ True, False, False]])
     """
-    if rule not in NEIGHBOUR_RULES:
-        raise ValueError(f"Expected argument `rule` to be one of {', '.join(NEIGHBOUR_RULES)}, but got {rule!r}")
+    if rule not in NEIGHBOR_RULES:
+        raise ValueError(f"Expected argument `rule` to be one of {', '.join(NEIGHBOR_RULES)}, but got {rule!r}")
     dropped = {"exclude": 1, "exclude_nearest": num_excluded, "furthest": 1}[rule]
     if not 1 <= dropped <= num_classes - 1:
         raise ValueError(f"Expected argument `num_excluded` to be in 1..{num_classes - 1}, but got {num_excluded}")
@@ -173,7 +173,7 @@ def class_distances(
 ) -> Tensor:
     """Return the (N, K) distances from each sample to the nearest reference example of each class, inf where none is.
 
-    Arguments are those of :func:`neighbour_negatives`.
+    Arguments are those of :func:`neighbor_negatives`.
 
     Raises:
         ValueError: widths or lengths do not match, there is no reference example, or ``chunk_size`` is not positive.

@@ -8,7 +8,6 @@ from torch import Tensor
 from usb_negsamp.functional._numerics import (
     at_least_float32,
     check_loss_arguments,
-    hidden_mass_loss,
     reduce_rows,
     without_autocast,
 )
@@ -43,3 +42,15 @@ def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Ten
         # A row with nothing left is one with nothing hidden: a difference of equal terms, 0 with its gradient.
         hidden = negatives & ~negatives.all(dim=1, keepdim=True)
         return reduce_rows(hidden_mass_loss(z, F.log_softmax(z, dim=1), hidden), reduction)
+
+
+def hidden_mass_loss(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:
+    """Return -log(1 - sum of the hidden classes' probabilities) of every row, (N,): logsumexp(all) - logsumexp(kept).
+
+    ``log_probs`` is the log-softmax of ``z``; no row of the bool ``hidden`` may be all true. Rows without hidden
+    classes give exactly 0 and no gradient.
+    """
+    # For any kept class the two log-softmaxes differ by the loss. Their kernels are fused, which logsumexp's
+    # are not, and nothing rounds against large logits; the likeliest kept class keeps the first term near 0.
+    kept, likeliest = F.log_softmax(z.masked_fill(hidden, float("-inf")), dim=1).max(dim=1, keepdim=True)
+    return (kept - log_probs.gather(1, likeliest)).squeeze(1)

@@ -18,7 +18,6 @@ from usb_negsamp.functional._numerics import (
     check_between,
     check_labels,
     check_loss_arguments,
-    hidden_mass_loss,
     reduce_rows,
     without_autocast,
 )
@@ -29,6 +28,7 @@ from usb_negsamp.functional._sampling import (
     top_classes,
     uniform_keys,
 )
+from usb_negsamp.functional.ns3l import hidden_mass_loss
 
 
 def pseudo_negative_labels(

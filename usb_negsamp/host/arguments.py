@@ -12,26 +12,16 @@ import inspect
 import types
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 from usb_negsamp.host import ALGORITHMS, IMB_ALGORITHMS, str2bool
+from usb_negsamp.key import Key, by_name
 
 _RENAMED = {"use_amp": "amp"}  # V24: the flag of the host's git main; its algorithms read args.amp
 
 
-@dataclass(frozen=True)
-class Argument:
-    """One configuration key: ``type`` is bool, int, float or str, or the host's own conversion from a string."""
-
-    dest: str
-    type: Callable[[Any], Any]
-    default: Any
-    help: str = ""
-
-
-def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> dict[str, Argument]:
+def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> dict[str, Key]:
     """Return the host's definitions for these two algorithms, both of which must be registered.
 
     Where an algorithm defines an argument that the general part (or the other algorithm) has too, the later one counts.
@@ -55,7 +45,7 @@ def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> di
         config.get_config({"algorithm": algorithm, "imb_algorithm": imb_algorithm})
     actions = [action for action in parsers[-1]._actions if action.dest not in ("help", "c")]
     definitions = [_definition(action) for action in actions]
-    return {definition.dest: definition for definition in definitions}
+    return by_name(definitions)
 
 
 def sampler_names() -> list[str]:
@@ -94,7 +84,7 @@ def _dest(flag: str) -> str:
     return flag.lstrip("-").replace("-", "_")
 
 
-def _definition(action: argparse.Action) -> Argument:
+def _definition(action: argparse.Action) -> Key:
     kind: Callable[[Any], Any] = str if action.type is None else action.type  # type: ignore[assignment]
     if action.nargs == 0 or kind is str2bool:
         kind = bool
@@ -103,4 +93,4 @@ def _definition(action: argparse.Action) -> Argument:
         default = str2bool(default) if kind is bool else kind(default)
     elif kind is float and isinstance(default, int) and not isinstance(default, bool):
         default = float(default)
-    return Argument(_RENAMED.get(action.dest, action.dest), kind, default, action.help or "")
+    return Key(_RENAMED.get(action.dest, action.dest), kind, default, action.help or "")

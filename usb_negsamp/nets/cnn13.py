@@ -107,7 +107,7 @@ def _check_size(height: int, width: int) -> None:
     if min(height, width) < SMALLEST_SIZE:
         raise ConfigError(
             f"cnn13 takes images from {SMALLEST_SIZE}x{SMALLEST_SIZE} (zero-padded to {PADDED_SIZE}x{PADDED_SIZE}), "
-            f"got {height}x{width}; set img_size to {PADDED_SIZE}"
+            f"but got {height}x{width}; set img_size to {PADDED_SIZE}"
         )
 
 

@@ -70,4 +70,4 @@ def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
 
 def _check_size(height: int, width: int) -> None:
     if min(height, width) < SMALLEST_SIZE:
-        raise ConfigError(f"small_cnn takes images from {SMALLEST_SIZE}x{SMALLEST_SIZE}, got {height}x{width}")
+        raise ConfigError(f"small_cnn takes images from {SMALLEST_SIZE}x{SMALLEST_SIZE}, but got {height}x{width}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from usb_negsamp.run.configuration.keys import OWN_ARGUMENTS
-from usb_negsamp.run.configuration.presets import fill
+from usb_negsamp.run.configuration.keys import OWN_KEYS
+from usb_negsamp.run.configuration.presets import apply_preset
 
 LAUNCHER_ONLY = ("device", "curve", "deterministic")
 """Keys of ours that only ``usb-negsamp train`` carries out."""
@@ -16,7 +16,7 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     """Add our keys to the host's parser."""
     from usb_negsamp.host import str2bool
 
-    for key in OWN_ARGUMENTS:
+    for key in OWN_KEYS:
         if key.name not in LAUNCHER_ONLY:
             kind = str2bool if key.type is bool else key.type
             parser.add_argument(f"--{key.name}", type=kind, default=key.default, help=key.meaning.replace("%", "%%"))
@@ -34,4 +34,4 @@ def fill_preset(args: argparse.Namespace, read_given: Callable[[argparse.Namespa
     """
     given = argparse.Namespace()
     read_given(given, args.c)
-    vars(args).update(fill(args.algorithm, vars(args), vars(given), vars(args)))
+    vars(args).update(apply_preset(args.algorithm, vars(args), vars(given), vars(args)))

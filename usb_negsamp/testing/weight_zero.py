@@ -61,9 +61,9 @@ def base_of(algorithm: type[Any], any_parent: bool = False) -> str:
 def own_weight_keys(algorithm: Any) -> tuple[str, ...]:
     """The keys ending in ``_weight`` that the wrappers in ``algorithm`` add to its base's."""
     keys = [
-        argument.name.lstrip("-")
+        key.name
         for parent in algorithm.__mro__
-        if "own_arguments" in vars(parent)
-        for argument in parent.own_arguments()
+        if "settings_class" in vars(parent) and hasattr(parent, "own_keys")
+        for key in parent.own_keys()
     ]
     return tuple(dict.fromkeys(key for key in keys if key.endswith(SUFFIX)))

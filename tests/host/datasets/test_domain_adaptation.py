@@ -21,12 +21,12 @@ DIGITS = sources.load_source("digits", data_dir=".", img_size=16)
 TO_DIGITS: dict[str, Any] = {"labeled_dataset": "usps", "unlabeled_dataset": "digits", "validation_size": 0}
 
 
-def pictures(root: Path, classes: tuple[str, ...], number: int, grey: int) -> None:
+def pictures(root: Path, classes: tuple[str, ...], number: int, gray: int) -> None:
     for label, name in enumerate(classes):
         folder = root / name
         folder.mkdir(parents=True)
         for index in range(number):
-            Image.new("RGB", (12, 10), (grey, 40 * label, index)).save(folder / f"{index}.png")
+            Image.new("RGB", (12, 10), (gray, 40 * label, index)).save(folder / f"{index}.png")
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def decode_image(file: Path, img_size: int) -> np.ndarray:
     """Decode one file into (img_size, img_size, 3) uint8.
 
     The shorter side is resized (bicubic) to ``img_size`` and the center is kept. The camera's orientation tag is
-    followed, grey is repeated over the channels, transparency is dropped, 16 bits are scaled to 8.
+    followed, gray is repeated over the channels, transparency is dropped, 16 bits are scaled to 8.
 
     Raises:
         ConfigError: the file cannot be decoded, or holds floating-point pixels, whose range is not known.
@@ -71,7 +71,7 @@ def _eight_bit_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode == "F":
         raise ValueError("floating-point pixels; save it with 8 or 16 bits a channel")
-    if image.mode.startswith("I"):  # 16-bit grey; which of the modes I, I;16, I;16B it gets depends on Pillow's version
+    if image.mode.startswith("I"):  # 16-bit gray; which of the modes I, I;16, I;16B it gets depends on Pillow's version
         sixteen_bit = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
         return Image.fromarray(np.rint(sixteen_bit / 257.0).astype(np.uint8)).convert("RGB")
     if image.mode == "P":

@@ -24,9 +24,9 @@ def load_digits_source(data_dir: Path, img_size: int) -> ImageSource:
         img_size: side of the images, in pixels.
     """
     digits = load_digits()
-    grey = np.rint(digits.images * (255.0 / 16.0)).astype(np.uint8)  # the data count 16 levels of ink
+    gray = np.rint(digits.images * (255.0 / 16.0)).astype(np.uint8)  # the data count 16 levels of ink
     size = (img_size, img_size)
-    resized = np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in grey])
+    resized = np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in gray])
     images = np.repeat(resized[..., None], 3, axis=-1)
     targets = digits.target.astype(np.int64)
 

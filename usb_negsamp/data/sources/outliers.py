@@ -30,7 +30,7 @@ def load_outliers(name: str, *, data_dir: str | Path, img_size: int) -> np.ndarr
         return (source.test or source.train).images
     folder = Path(name).expanduser()
     if name == "image_folder" or (not folder.is_dir() and len(folder.parts) > 1):
-        raise ConfigError(f"ood_data: expected a data set or the path of a folder of pictures, got {name!r}")
+        raise ConfigError(f"ood_data: expected a data set or the path of a folder of pictures, but got {name!r}")
     if not folder.is_dir():
         raise unknown("ood_data", name, names)
     part = next((folder / part for part in ("test", "train") if (folder / part).is_dir()), folder)

@@ -58,7 +58,7 @@ def load_source(name: str, *, data_dir: str | Path, img_size: int, horizontal_fl
     if name not in loaders:
         raise unknown("data source", name, loaders)
     if img_size < 1:
-        raise ConfigError(f"img_size must be at least 1 pixel, got {img_size}")
+        raise ConfigError(f"img_size: expected at least 1 pixel, but got {img_size}")
     source = loaders[name](Path(data_dir), img_size)
     if horizontal_flip is None:
         return source

@@ -17,15 +17,15 @@ def check_same_classes(labeled: ImageSource, unlabeled: ImageSource) -> None:
     ours, theirs = labeled.classes, unlabeled.classes
     if len(ours) != len(theirs):
         raise ConfigError(
-            f"labeled_dataset {labeled.name!r} and unlabeled_dataset {unlabeled.name!r} must have the same classes, "
-            f"got {len(ours)} and {len(theirs)}"
+            f"labeled_dataset {labeled.name!r} and unlabeled_dataset {unlabeled.name!r}: expected the same classes, "
+            f"but got {len(ours)} and {len(theirs)}"
         )
     if not _has_names(ours) or not _has_names(theirs):
         return
     for label, (first, second) in enumerate(zip(ours, theirs, strict=True)):
         if first != second:
             raise ConfigError(
-                f"labeled_dataset {labeled.name!r} and unlabeled_dataset {unlabeled.name!r} must have the same "
+                f"labeled_dataset {labeled.name!r} and unlabeled_dataset {unlabeled.name!r}: expected the same "
                 f"classes, but class {label} is {first!r} in the one and {second!r} in the other"
             )
 

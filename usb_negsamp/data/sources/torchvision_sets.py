@@ -149,7 +149,7 @@ def image_arrays(images: Any, targets: Any, img_size: int) -> ImageArrays:
     """Bring images as torchvision keeps them into the form of a source.
 
     Args:
-        images: uint8 of shape (N, H, W), (N, H, W, 3) or (N, 3, H, W); grey is repeated over three channels.
+        images: uint8 of shape (N, H, W), (N, H, W, 3) or (N, 3, H, W); gray is repeated over three channels.
         targets: N class indices.
         img_size: side of the result; images of another size are resized (bicubic).
     """

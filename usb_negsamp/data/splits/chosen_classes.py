@@ -23,8 +23,8 @@ def number_of_classes(seen_classes: int | Sequence[int | str]) -> int:
     number = seen_classes if isinstance(seen_classes, int) else len(seen_classes)
     if number < 2:
         raise ConfigError(
-            "seen_classes must hold at least 2 classes, as in 0,1,2 or cat,dog, or be a number of at least 2, "
-            f"got {seen_classes}"
+            "seen_classes: expected at least 2 classes, as in 0,1,2 or cat,dog, or a number of at least 2, "
+            f"but got {seen_classes}"
         )
     return number
 
@@ -54,13 +54,13 @@ def chosen_classes(
     if class_order == "superclass" and (dataset != "cifar100" or not isinstance(seen_classes, int)):
         raise ConfigError(
             "class_order: superclass needs dataset cifar100 and a number of seen_classes, "
-            f"got dataset {dataset} and seen_classes {seen_classes}"
+            f"but got dataset {dataset} and seen_classes {seen_classes}"
         )
     if not isinstance(seen_classes, int):
         return seen_class_indices(seen_classes, classes)
     if number > len(classes):
         raise ConfigError(
-            f"seen_classes must be at most {len(classes)}, the classes of dataset {dataset}, got {number}"
+            f"seen_classes: expected at most {len(classes)}, the classes of dataset {dataset}, but got {number}"
         )
     return cifar100_superclass_order(number) if class_order == "superclass" else tuple(range(number))
 
@@ -90,5 +90,5 @@ def cifar100_superclass_order(num_seen: int = 100) -> tuple[int, ...]:
     (4, 30, 55, 72, 95, 1, 32, 67, 73, 91)
     """
     if whole_number("num_seen", num_seen, 5) > 100 or num_seen % 5:
-        raise ConfigError(f"num_seen must be a multiple of 5 in 5..100, got {num_seen}")
+        raise ConfigError(f"num_seen: expected a multiple of 5 in 5..100, but got {num_seen}")
     return tuple(sorted(range(100), key=lambda label: (SUPERCLASS_OF_CIFAR100[label], label)))[:num_seen]

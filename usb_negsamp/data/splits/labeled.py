@@ -129,8 +129,8 @@ def _fold(folds: Sequence[np.ndarray], num_labels: int, split_seed: int) -> np.n
 def _check_range(targets: np.ndarray, num_classes: int) -> None:
     if len(targets) and (targets.min() < -1 or targets.max() >= num_classes):
         raise ConfigError(
-            f"targets must lie in -1..{num_classes - 1} for num_classes={num_classes}, "
-            f"got {targets.min()}..{targets.max()}"
+            f"targets: expected -1..{num_classes - 1} for num_classes={num_classes}, "
+            f"but got {targets.min()}..{targets.max()}"
         )
 
 

@@ -64,8 +64,8 @@ class OpenSetSplit:
         num_classes = len(self.class_map)
         if len(targets) and (targets.min() < 0 or targets.max() >= num_classes):
             raise ConfigError(
-                f"targets must lie in 0..{num_classes - 1}, the classes of the split, "
-                f"got {targets.min()}..{targets.max()}"
+                f"targets: expected 0..{num_classes - 1}, the classes of the split, "
+                f"but got {targets.min()}..{targets.max()}"
             )
         return np.array([self.class_map[label] for label in range(num_classes)], dtype=np.int64)[targets]
 
@@ -189,7 +189,7 @@ def _class_index(entry: int | str, classes: Sequence[str]) -> int:
 
 def _known(label: object, num_classes: int) -> int:
     if isinstance(label, bool) or not isinstance(label, (int, np.integer)):
-        raise ConfigError(f"seen_classes must be whole numbers, got {label!r}")
+        raise ConfigError(f"seen_classes: expected whole numbers, but got {label!r}")
     if not 0 <= label < num_classes:
         nearest = 0 if label < 0 else num_classes - 1
         raise ConfigError(f"unknown seen class {label}; the classes are 0..{num_classes - 1}, the nearest is {nearest}")
@@ -198,7 +198,7 @@ def _known(label: object, num_classes: int) -> int:
 
 def _check_list(seen_classes: object) -> None:
     if isinstance(seen_classes, str) or not isinstance(seen_classes, (Sequence, np.ndarray)):
-        raise ConfigError(f"seen_classes must be a list of classes, got {seen_classes!r}")
+        raise ConfigError(f"seen_classes: expected a list of classes, but got {seen_classes!r}")
 
 
 def _seen(seen_classes: Sequence[int], num_classes: int) -> list[int]:
@@ -208,7 +208,7 @@ def _seen(seen_classes: Sequence[int], num_classes: int) -> list[int]:
     if twice:
         raise ConfigError(f"seen_classes holds class {twice[0]} twice")
     if len(seen) < 2:
-        raise ConfigError(f"seen_classes must hold at least 2 classes, got {len(seen)}")
+        raise ConfigError(f"seen_classes: expected at least 2 classes, but got {len(seen)}")
     return seen
 
 

@@ -124,6 +124,6 @@ def _share(mismatch: object) -> Fraction:
         or not isinstance(mismatch, (int, float, np.integer, np.floating))
         or not 0.0 <= mismatch <= 1.0
     ):
-        raise ConfigError(f"mismatch must be a number in [0, 1], got {mismatch!r}")
+        raise ConfigError(f"mismatch: expected a number in [0, 1], but got {mismatch!r}")
     # The decimal that was written: as a binary fraction 20000 * (1 - 0.9) falls short of 2000.
     return Fraction(f"{float(mismatch):.6f}")

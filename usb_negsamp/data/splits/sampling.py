@@ -80,7 +80,7 @@ def check_targets(targets: np.ndarray) -> None:
         ConfigError: they are not.
     """
     if targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
-        raise ConfigError(f"targets must be a vector of integers, got shape {targets.shape} of {targets.dtype}")
+        raise ConfigError(f"targets: expected a vector of integers, but got shape {targets.shape} of {targets.dtype}")
 
 
 def whole_number(name: str, value: object, lowest: int) -> int:
@@ -90,5 +90,5 @@ def whole_number(name: str, value: object, lowest: int) -> int:
         ConfigError: it is no whole number, or below ``lowest``.
     """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-        raise ConfigError(f"{name} must be a whole number of at least {lowest}, got {value!r}")
+        raise ConfigError(f"{name}: expected a whole number of at least {lowest}, but got {value!r}")
     return int(value)

@@ -38,7 +38,7 @@ class HorizontalShift:
 
     def __post_init__(self) -> None:
         if self.max_shift < 0:
-            raise ConfigError(f"max_shift must not be negative, got {self.max_shift}")
+            raise ConfigError(f"max_shift: expected at least 0, but got {self.max_shift}")
 
     def __call__(self, image: Tensor) -> Tensor:
         """Return a new view of ``image``, which is left as it is.

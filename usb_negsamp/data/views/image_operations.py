@@ -39,7 +39,7 @@ class ReflectCrop:
         if min(rows, columns) < 0:
             raise ValueError(
                 f"expected an image of at least {self.size - 2 * self.padding} x {self.size - 2 * self.padding} pixels "
-                f"(crops of {self.size}, {self.padding} reflected at each border), got {height} x {width}"
+                f"(crops of {self.size}, {self.padding} reflected at each border), but got {height} x {width}"
             )
         # As there: where a single crop is possible, nothing is drawn.
         top, left = (_draw(rows), _draw(columns)) if rows or columns else (0, 0)

@@ -35,7 +35,7 @@ class TensorAugmentation:
     def __post_init__(self) -> None:
         if self.max_shift < 0 or not 0.0 <= self.noise_std < float("inf"):
             raise ConfigError(
-                f"max_shift and noise_std must not be negative, got {self.max_shift} and {self.noise_std}"
+                f"max_shift and noise_std: expected at least 0, but got {self.max_shift} and {self.noise_std}"
             )
 
     def __call__(self, image: Tensor) -> Tensor:

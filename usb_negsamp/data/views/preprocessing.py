@@ -94,7 +94,7 @@ class GCNZCA:
             ConfigError: fewer than two images, or images larger than 48x48.
         """
         if len(images) < 2:
-            raise ConfigError(f"preprocessing gcn_zca needs at least 2 training images, got {len(images)}")
+            raise ConfigError(f"preprocessing gcn_zca needs at least 2 training images, but got {len(images)}")
         if max(images.shape[1:3]) > MAX_WHITENED_SIDE:
             raise ConfigError(
                 f"preprocessing gcn_zca takes images of up to {MAX_WHITENED_SIDE}x{MAX_WHITENED_SIDE} pixels, got "

@@ -67,7 +67,7 @@ def evaluation_transform(mean: Sequence[float], std: Sequence[float]) -> transfo
 
 def _crop_and_flip(img_size: int, crop_ratio: float, horizontal_flip: bool) -> list[Any]:
     if not 0.5 < crop_ratio <= 1.0:
-        raise ConfigError(f"crop_ratio must lie in (0.5, 1], got {crop_ratio}")
+        raise ConfigError(f"crop_ratio: expected a number above 0.5 and at most 1, but got {crop_ratio}")
     padding = int(img_size * (1 - crop_ratio))
     crop = ReflectCrop(img_size, padding)
     return [crop, transforms.RandomHorizontalFlip()] if horizontal_flip else [crop]

@@ -64,7 +64,7 @@ def build_source(
     if getattr(args, "seen_classes", None) is not None:
         return build_open_set(args, algorithm, source, num_labels, num_classes, data_dir)
     if num_labels is None:
-        raise ConfigError("num_labels must be given, got none")
+        raise ConfigError("num_labels: expected a number, but got none")
     return _build_closed(args, algorithm, source, num_labels, num_classes, include_lb_to_ulb)
 
 

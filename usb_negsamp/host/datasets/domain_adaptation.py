@@ -100,7 +100,8 @@ def _sources(args: Any, dataset: str, data_dir: str) -> tuple[ImageSource, Image
     folders = [getattr(args, f"{part}_dir", None) or data_dir for part in ("labeled", "unlabeled")]
     if names[0] == names[1] and folders[0] == folders[1]:
         raise ConfigError(
-            f"labeled_dataset and unlabeled_dataset must be two data sets, got {names[0]!r} in {folders[0]} for both"
+            f"labeled_dataset and unlabeled_dataset: expected two data sets, but got {names[0]!r} in {folders[0]} "
+            "for both"
         )
     flip = getattr(args, "horizontal_flip", None)
     labeled, unlabeled = (

@@ -92,8 +92,8 @@ def labels_per_class(num_labels: int | None, num_seen: int) -> int:
     if not num_labels or num_labels % num_seen:
         near = max(num_seen, round((num_labels or 0) / num_seen) * num_seen)
         raise ConfigError(
-            f"num_labels must be divisible by the number of seen classes, got {num_labels} labels for {num_seen} seen "
-            f"classes; nearest: {near}"
+            f"num_labels: expected a multiple of the number of seen classes, but got {num_labels} labels for "
+            f"{num_seen} seen classes; nearest: {near}"
         )
     return num_labels // num_seen
 
@@ -148,7 +148,7 @@ def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: 
     wanted = class_list(args.seen_classes)
     num_seen = number_of_classes(wanted)
     if num_classes != num_seen:
-        raise ConfigError(f"num_classes must be {num_seen}, the number of seen_classes, got {num_classes}")
+        raise ConfigError(f"num_classes: expected {num_seen}, the number of seen_classes, but got {num_classes}")
     return open_set_split(
         source.train.targets,
         seen_classes=chosen_classes(wanted, source.classes, source.name, getattr(args, "class_order", None) or "label"),
@@ -200,7 +200,7 @@ def _outliers(args: Any, own_name: str, parts: DatasetParts, data_dir: str) -> d
         shown = outlier_name(name)
         if name == own_name or shown in found:
             other = "it is the data set of the run" if name == own_name else "the name is given twice"
-            raise ConfigError(f"ood_data: expected other data sets, each once, got {name!r}: {other}")
+            raise ConfigError(f"ood_data: expected other data sets, each once, but got {name!r}: {other}")
         images = load_outliers(name, data_dir=data_dir, img_size=args.img_size)
         found[shown] = parts.evaluated(images, unknown_targets(len(images)))
     return found

@@ -12,7 +12,6 @@ import torch
 from semilearn.core.hooks import EvaluationHook
 from torch import Tensor
 
-from usb_negsamp.errors import unknown
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.evaluation.networks import (
     averaged_weights,
@@ -21,6 +20,7 @@ from usb_negsamp.host.evaluation.networks import (
     weights_of_checkpoint,
 )
 from usb_negsamp.host.wrapping.peer import PairWrapper
+from usb_negsamp.settings import setting
 
 RULES = ("first", "average")
 """What the run's figure, by which the best model is chosen, may be of."""
@@ -33,6 +33,16 @@ def log_average_probs(first: Tensor, second: Tensor) -> Tensor:
     tensor([[0.7500, 0.2500]])
     """
     return torch.logaddexp(first.log_softmax(1), second.log_softmax(1)) - math.log(2)
+
+
+def evaluate_setting() -> Any:
+    """The field of a pair's settings that holds its rule."""
+    return setting(
+        str,
+        "first",
+        "whose accuracy is the run's, of the first network, or of the average of both networks' probabilities",
+        choices=RULES,
+    )
 
 
 class EvaluatedPair(PairWrapper):
@@ -50,15 +60,8 @@ class EvaluatedPair(PairWrapper):
 
     @property
     def evaluation_rule(self) -> str:
-        """The run's rule.
-
-        Raises:
-            ConfigError: no such rule.
-        """
-        rule = str(getattr(self.args, self.rule_key))
-        if rule not in RULES:
-            raise unknown(self.rule_key, rule, RULES)
-        return rule
+        """The run's rule, one of :data:`RULES`."""
+        return str(getattr(self.args, self.rule_key))
 
     def set_hooks(self) -> None:
         """Register the base's hooks; the end of the run reports both networks."""

@@ -8,6 +8,7 @@ with its own launcher as well, where a key that nobody gave is absent.
 from __future__ import annotations
 
 from usb_negsamp.host import patching
+from usb_negsamp.key import Key
 
 ORDER: tuple[str, ...] = (
     "channels_last",
@@ -25,3 +26,11 @@ ORDER: tuple[str, ...] = (
 def apply_all() -> None:
     """Apply every option that has not been applied in this process."""
     patching.apply_each(__name__, ORDER)
+
+
+def option_keys() -> tuple[Key, ...]:
+    """The keys that options add to those of one algorithm of the host."""
+    from usb_negsamp.host.options.official_mixmatch import MixMatchSettings
+    from usb_negsamp.host.options.vat_options import VATSettings
+
+    return (*VATSettings.all_keys(), *MixMatchSettings.all_keys())

@@ -16,50 +16,60 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from semilearn.algorithms.mixmatch import MixMatch
-from semilearn.algorithms.utils import SSL_Argument, str2bool
 from semilearn.core.hooks import Hook
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.errors import expected
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
+from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
+from usb_negsamp.key import NOT_NEGATIVE
+from usb_negsamp.settings import Settings, setting
 
 KERNEL_DECAY = 0.02
 HOOK_NAME = "KernelDecayHook"
 
 
 @dataclass(frozen=True)
-class MixMatchSettings:
+class MixMatchSettings(Settings, prefix="mixmatch"):
     """The run's values of the keys ``mixmatch_*``; the defaults are the host's."""
 
-    official: bool = False
-    kernel_decay: float = KERNEL_DECAY
+    official: bool = setting(
+        bool,
+        False,
+        "MixMatch as published instead of the host's, with a lambda an example, interleaved batches and decay of the "
+        "kernels",
+    )
+    kernel_decay: float = setting(
+        float,
+        KERNEL_DECAY,
+        "with mixmatch_official, after each step kernels are multiplied by 1 - mixmatch_kernel_decay * lr",
+        range=NOT_NEGATIVE,
+    )
 
+    @classmethod
+    def from_arguments(cls, args: Any) -> MixMatchSettings:
+        """The settings in a run's arguments.
 
-def settings_of(args: Any) -> MixMatchSettings:
-    """The settings in a run's arguments.
-
-    Raises:
-        ConfigError: a negative decay, or a key that MixMatch as published cannot obey.
-    """
-    given = {name: getattr(args, f"mixmatch_{name}", default) for name, default in vars(MixMatchSettings()).items()}
-    settings = MixMatchSettings(**given)
-    if not settings.official:
+        Raises:
+            ConfigError: a negative decay, or a key that MixMatch as published cannot obey.
+        """
+        settings = cls(**cls.values_of(args))
+        if not settings.official:
+            return settings
+        if args.mixup_manifold:
+            raise expected("mixup_manifold", "false with mixmatch_official, which mixes images", "true")
+        bn_update = getattr(args, "bn_update", "host")
+        if bn_update in ("labeled", "joint"):
+            raise expected(
+                "bn_update",
+                "host or all with mixmatch_official, whose mixed passes carry no batch as it was drawn",
+                repr(bn_update),
+            )
         return settings
-    if settings.kernel_decay < 0:
-        raise ConfigError(f"mixmatch_kernel_decay must be 0 or more, got {settings.kernel_decay}")
-    if args.mixup_manifold:
-        raise ConfigError("mixup_manifold must be False with mixmatch_official, which mixes images, got True")
-    bn_update = getattr(args, "bn_update", "host")
-    if bn_update in ("labeled", "joint"):
-        raise ConfigError(
-            "bn_update must be host or all with mixmatch_official, whose mixed passes carry no batch as it was drawn, "
-            f"got {bn_update!r}"
-        )
-    return settings
 
 
 def kernels_of(model: nn.Module) -> list[nn.Parameter]:
@@ -173,25 +183,6 @@ def official_step(
     return algorithm.process_out_dict(loss=total_loss, feat=features), log_dict
 
 
-def own_arguments() -> list[Any]:
-    """The keys added to those of the host's MixMatch."""
-    return [
-        SSL_Argument(
-            "--mixmatch_official",
-            str2bool,
-            False,
-            "MixMatch as published instead of the host's, with a lambda an example, interleaved batches and decay of "
-            "the kernels",
-        ),
-        SSL_Argument(
-            "--mixmatch_kernel_decay",
-            float,
-            KERNEL_DECAY,
-            "with mixmatch_official, after each step kernels are multiplied by 1 - mixmatch_kernel_decay * lr",
-        ),
-    ]
-
-
 def apply() -> None:
     """Give ``MixMatch`` the other step where a run asks for it, the hook that decays its kernels, and the keys."""
     init_of_host = MixMatch.__init__
@@ -201,7 +192,7 @@ def apply() -> None:
     @functools.wraps(init_of_host)
     def init(self: Any, args: Any, *rest: Any, **kwargs: Any) -> None:
         # Before any data are read.
-        settings_of(args)
+        MixMatchSettings.from_arguments(args)
         init_of_host(self, args, *rest, **kwargs)
 
     # The host looks up by these names what a step takes from the batch.
@@ -209,18 +200,18 @@ def apply() -> None:
     def train_step(
         self: Any, x_lb: Tensor, y_lb: Tensor, x_ulb_w: Tensor, x_ulb_s: Tensor
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        step = official_step if settings_of(self.args).official else step_of_host
+        step = official_step if MixMatchSettings.from_arguments(self.args).official else step_of_host
         return step(self, x_lb, y_lb, x_ulb_w, x_ulb_s)
 
     def set_hooks(self: Any) -> None:
-        settings = settings_of(self.args)
+        settings = MixMatchSettings.from_arguments(self.args)
         if settings.official and settings.kernel_decay > 0:
             self.register_hook(KernelDecayHook(settings.kernel_decay), HOOK_NAME, "VERY_HIGH")
         super(MixMatch, self).set_hooks()
 
     @functools.wraps(get_argument_of_host)
     def get_argument() -> list[Any]:
-        return [*get_argument_of_host(), *own_arguments()]
+        return [*get_argument_of_host(), *(host_argument(key) for key in MixMatchSettings.all_keys())]
 
     replace(MixMatch, "__init__", init)
     replace(MixMatch, "train_step", train_step)

@@ -14,47 +14,39 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from semilearn.algorithms.utils import SSL_Argument
 from semilearn.algorithms.vat import VAT
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.virtual_adversary import XI, adversarial_logits
-
-DIRECTIONS = ("clean_to_adversarial", "adversarial_to_clean")
-ENTROPIES = ("clean", "perturbed")
+from usb_negsamp.key import NOT_NEGATIVE, POSITIVE, SHARE
+from usb_negsamp.settings import Settings, setting
 
 
 @dataclass(frozen=True)
-class VATSettings:
-    """The run's values of the keys ``vat_*``; the defaults are the host's."""
+class VATSettings(Settings, prefix="vat"):
+    """The run's values of the keys ``vat_*`` that are ours; the defaults are the host's."""
 
-    direction: str = "clean_to_adversarial"
-    xi: float = XI
-    num_iters: int = 1
-    entropy_on: str = "clean"
-    pseudo_label_weight: float = 0.0
-    pseudo_label_cutoff: float = 0.95
-
-    def __post_init__(self) -> None:
-        if self.direction not in DIRECTIONS:
-            raise unknown("vat_direction", self.direction, DIRECTIONS)
-        if self.entropy_on not in ENTROPIES:
-            raise unknown("vat_entropy_on", self.entropy_on, ENTROPIES)
-        if self.xi <= 0:
-            raise ConfigError(f"vat_xi must be more than 0, got {self.xi}")
-        for name in ("num_iters", "pseudo_label_weight"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"vat_{name} must be 0 or more, got {getattr(self, name)}")
+    direction: str = setting(
+        str,
+        "clean_to_adversarial",
+        "of the divergence",
+        choices=("clean_to_adversarial", "adversarial_to_clean"),
+    )
+    xi: float = setting(float, XI, "length of the step that probes for the adversarial direction", range=POSITIVE)
+    num_iters: int = setting(int, 1, "power iterations; 0 is a random direction", range=NOT_NEGATIVE)
+    entropy_on: str = setting(str, "clean", "logits of the entropy term", choices=("clean", "perturbed"))
+    pseudo_label_weight: float = setting(
+        float, 0.0, "weight of pseudo-labels beside VAT; 0 is none", range=NOT_NEGATIVE
+    )
+    pseudo_label_cutoff: float = setting(float, 0.95, "probability from which on a pseudo-label counts", range=SHARE)
 
 
 def settings_of(algorithm: Any) -> VATSettings:
     """The settings of an algorithm, from its arguments."""
-    args = getattr(algorithm, "args", None)
-    given = {name: getattr(args, f"vat_{name}", default) for name, default in vars(VATSettings()).items()}
-    return VATSettings(**given)
+    return VATSettings.from_arguments(getattr(algorithm, "args", None))
 
 
 class VATPseudoLabelHook(Hook):
@@ -87,19 +79,6 @@ class VATPseudoLabelHook(Hook):
         algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + self.weight * ramp * loss
         algorithm.log_dict["train/vat_pseudo_label_loss"] = loss.detach()
         algorithm.log_dict["train/vat_pseudo_label_ratio"] = mask.mean()
-
-
-def own_arguments() -> list[Any]:
-    """The keys added to those of the host's VAT."""
-    host = VATSettings()
-    return [
-        SSL_Argument("--vat_direction", str, host.direction, f"of the divergence: {' or '.join(DIRECTIONS)}"),
-        SSL_Argument("--vat_xi", float, host.xi, "length of the step that probes for the adversarial direction"),
-        SSL_Argument("--vat_num_iters", int, host.num_iters, "power iterations; 0 is a random direction"),
-        SSL_Argument("--vat_entropy_on", str, host.entropy_on, "logits of the entropy term: clean or perturbed"),
-        SSL_Argument("--vat_pseudo_label_weight", float, 0.0, "weight of pseudo-labels beside VAT; 0 is none"),
-        SSL_Argument("--vat_pseudo_label_cutoff", float, 0.95, "probability from which on a pseudo-label counts"),
-    ]
 
 
 def apply() -> None:
@@ -144,7 +123,7 @@ def apply() -> None:
 
     @functools.wraps(get_argument_of_host)
     def get_argument() -> list[Any]:
-        return [*get_argument_of_host(), *own_arguments()]
+        return [*get_argument_of_host(), *(host_argument(key) for key in VATSettings.all_keys())]
 
     replace(VAT, "vat_loss", vat_loss)
     replace(VAT, "entropy_loss", entropy_loss)

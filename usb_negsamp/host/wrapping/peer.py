@@ -30,6 +30,8 @@ from usb_negsamp.host.datasets.renamed_view import RenamedView, renamed
 from usb_negsamp.host.randomness import keyed_randomness, mix
 from usb_negsamp.host.wrapping.iteration import step_number
 from usb_negsamp.host.wrapping.wrapper import Wrapper
+from usb_negsamp.key import SEED
+from usb_negsamp.settings import setting
 
 PEER_VIEW = "x_lb_1"
 """The labeled weak view of the second network."""
@@ -139,6 +141,13 @@ class PairHook(Hook):
             peer.call_hook("after_train_step")
 
 
+def peer_seed_setting() -> Any:
+    """The field of a pair's settings that holds the seed of its second network."""
+    return setting(
+        int, None, "seed of the second network, another than seed; none, one that follows from seed", range=SEED
+    )
+
+
 class PairWrapper(Wrapper):
     """Base of wrappers with two networks. The first is the algorithm itself, the second its ``peer``.
 
@@ -168,8 +177,6 @@ class PairWrapper(Wrapper):
         seed = getattr(args, self.peer_seed_key, None)
         if seed is None:
             return mix(args.seed, _STREAM)
-        if not 0 <= seed < 2**32:
-            raise ConfigError(f"{self.peer_seed_key}: expected a seed from 0 to 4294967295, but got {seed}")
         if seed == args.seed:
             raise ConfigError(
                 f"{self.peer_seed_key}: expected another seed than the first network's, seed = {args.seed}, "

@@ -19,7 +19,10 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.logits_tape import Tape, View, evaluated_logits
+from usb_negsamp.key import Key
+from usb_negsamp.settings import Settings
 
 
 class TapeHook(Hook):
@@ -46,6 +49,8 @@ class Wrapper:
 
     base_name: ClassVar[str]
     wrapper_name: ClassVar[str]
+    settings_class: ClassVar[type[Settings]]
+    """Holds the wrapper's keys. The launcher builds it once before anything else, so that a wrong value ends there."""
 
     args: Any
     batch: dict[str, View]
@@ -59,6 +64,11 @@ class Wrapper:
         self._said: set[str] = set()
         args.unlabeled_views = tuple(dict.fromkeys((*getattr(args, "unlabeled_views", ()), *self.views_needed(args))))
         super().__init__(args, *rest, **kwargs)  # type: ignore[call-arg]
+
+    @classmethod
+    def own_keys(cls) -> tuple[Key, ...]:
+        """The keys that this wrapper adds to those of its base algorithm."""
+        return cls.settings_class.all_keys()
 
     @classmethod
     def views_needed(cls, args: Any) -> tuple[str, ...]:
@@ -152,7 +162,7 @@ def compose(base: type[Any], name: str, base_name: str, wrapper: type[Wrapper]) 
         base: the host's algorithm, or one already wrapped.
         name: the registered name of the result.
         base_name: the registered name of the host's algorithm inside.
-        wrapper: subclass of :class:`Wrapper` with a static ``own_arguments()``.
+        wrapper: subclass of :class:`Wrapper`.
 
     Raises:
         ConfigError: ``base`` is no algorithm of the host, or carries this wrapper already.
@@ -166,7 +176,7 @@ def compose(base: type[Any], name: str, base_name: str, wrapper: type[Wrapper]) 
     loop = () if draws_unlabeled or issubclass(base, UnlabeledLoop) else (UnlabeledLoop,)
 
     def get_argument() -> list[Any]:
-        return [*(base.get_argument() or []), *wrapper.own_arguments()]  # type: ignore[attr-defined]
+        return [*(base.get_argument() or []), *(host_argument(key) for key in wrapper.own_keys())]
 
     members = {
         "base_name": base_name,

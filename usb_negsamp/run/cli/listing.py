@@ -8,7 +8,7 @@ from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.cli.config_tables import config_tables
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.headers import config_paths
-from usb_negsamp.run.configuration.keys import OWN_ARGUMENTS, Key, markdown_table
+from usb_negsamp.run.configuration.keys import OWN_KEYS, keys_of_methods, markdown_table
 
 KINDS = ("algorithms", "wrappers", "datasets", "nets", "configs", "keys")
 LISTED_TOGETHER = KINDS[:4]
@@ -48,15 +48,7 @@ def markdown_tables() -> str:
     import usb_negsamp
 
     usb_negsamp.register()
-    from usb_negsamp.algorithms import WRAPPERS
-    from usb_negsamp.algorithms.dualstudent import DualStudent
-
-    keys = list(OWN_ARGUMENTS)
-    for arguments in (*(wrapper.own_arguments() for wrapper in WRAPPERS.values()), DualStudent.get_argument()):
-        for argument in arguments:
-            symbol, _, meaning = argument.help.rpartition(": ")
-            keys.append(Key(argument.name.lstrip("-"), argument.type, argument.default, meaning, symbol=symbol))
-    return markdown_table(keys)
+    return markdown_table((*OWN_KEYS, *keys_of_methods()))
 
 
 def _algorithms() -> list[str]:
@@ -100,7 +92,7 @@ def _print_keys(options: list[str]) -> None:
     usb_negsamp.register()
     if algorithm not in choices.algorithms():
         raise unknown("algorithm", algorithm, choices.algorithms())
-    own = {key.name for key in OWN_ARGUMENTS}
-    for name, argument in sorted(definitions_for(algorithm).items()):
+    own = {own.name for own in OWN_KEYS}
+    for name, key in sorted(definitions_for(algorithm).items()):
         mark = "*" if name in own else " "
-        print(f"{mark} {name:<24} {argument.default!s:<18} {' '.join(argument.help.split())}".rstrip())
+        print(f"{mark} {name:<24} {key.default!s:<18} {' '.join(key.meaning.split())}".rstrip())

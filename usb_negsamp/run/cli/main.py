@@ -168,7 +168,7 @@ def _doctor(words: Sequence[str]) -> int:
         print("usage: usb-negsamp doctor\n\nPrints what is installed and what loads; exit code 1 if nothing can train.")
         return 0
     if words:
-        raise ConfigError(f"doctor takes no arguments, got {words[0]!r}")
+        raise ConfigError(f"doctor: expected no arguments, but got {words[0]!r}")
     from usb_negsamp.run.cli.doctor import doctor
 
     return doctor()

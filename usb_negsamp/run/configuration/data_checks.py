@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Collection
 from typing import Any
 
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.errors import ConfigError, expected, unknown
 from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, WITH_LABELED
 
 EVALUATE_UNLABELED = ("adsh", "crest", "saw")
@@ -62,21 +62,21 @@ def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
     number = seen if isinstance(seen, int) else len(seen)
     if number < 2:
         raise ConfigError(
-            "seen_classes must hold at least 2 classes, as in 0,1,2 or cat,dog, or be a number of at least 2, "
-            f"got {seen}"
+            "seen_classes: expected at least 2 classes, as in 0,1,2 or cat,dog, or a number of at least 2, "
+            f"but got {seen}"
         )
     if args.num_classes != number:
-        raise ConfigError(f"num_classes must be {number}, the number of seen_classes, got {args.num_classes}")
+        raise ConfigError(f"num_classes: expected {number}, the number of seen_classes, but got {args.num_classes}")
     if args.num_labels % number:
         near = max(number, round(args.num_labels / number) * number)
         raise ConfigError(
-            f"num_labels must be divisible by the number of seen classes, got {args.num_labels} labels for {number} "
-            f"seen classes; nearest: {near}"
+            f"num_labels: expected a multiple of the number of seen classes, but got {args.num_labels} labels "
+            f"for {number} seen classes; nearest: {near}"
         )
     if args.class_order == "superclass" and (args.dataset != "cifar100" or not isinstance(seen, int)):
         raise ConfigError(
             "class_order superclass needs dataset cifar100 and a number of seen_classes, "
-            f"got dataset {args.dataset} and seen_classes {seen}"
+            f"but got dataset {args.dataset} and seen_classes {seen}"
         )
     _check_protocol(args, given)
 
@@ -84,20 +84,20 @@ def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
 def _check_protocol(args: Namespace, given: Collection[str]) -> None:
     protocol = args.mismatch_protocol
     if args.mismatch_ratio is None and protocol != "whole_pool":
-        raise ConfigError(f"mismatch_ratio must be given with mismatch_protocol {protocol}, e.g. 0.3, got none")
+        raise expected("mismatch_ratio", f"a number with mismatch_protocol {protocol}, e.g. 0.3", "none")
     counted = protocol not in WITH_LABELED
     if counted and args.num_unlabeled is None:
-        raise ConfigError(f"num_unlabeled must be given with mismatch_protocol {protocol}, e.g. 20000, got none")
+        raise expected("num_unlabeled", f"a number with mismatch_protocol {protocol}, e.g. 20000", "none")
     if not counted and args.num_unlabeled is not None:
         raise ConfigError(
             f"num_unlabeled cannot be chosen with mismatch_protocol {protocol}, which takes all images of its classes, "
-            f"got {args.num_unlabeled}"
+            f"but got {args.num_unlabeled}"
         )
     if "include_lb_to_ulb" in given and args.include_lb_to_ulb is counted:
-        expected, got = ("false", "true") if counted else ("true", "false")
+        right, got = ("false", "true") if counted else ("true", "false")
         raise ConfigError(
-            f"include_lb_to_ulb must be {expected} with mismatch_protocol {protocol}, which decides itself whether the "
-            f"pool holds labeled images, got {got}"
+            f"include_lb_to_ulb: expected {right} with mismatch_protocol {protocol}, which decides itself whether the "
+            f"pool holds labeled images, but got {got}"
         )
 
 
@@ -105,8 +105,8 @@ def _check_adaptation(args: Namespace, given: Collection[str]) -> None:
     names = {key: getattr(args, key) or args.dataset for key in ("labeled_dataset", "unlabeled_dataset")}
     if args.dataset not in names.values():
         raise ConfigError(
-            f"dataset must be left out or one of {names['labeled_dataset']} and {names['unlabeled_dataset']}, "
-            f"got {args.dataset}"
+            f"dataset: expected none or one of {names['labeled_dataset']} and {names['unlabeled_dataset']}, "
+            f"but got {args.dataset}"
         )
     for key, name in names.items():
         _check_in_memory(key, name, "domain adaptation")
@@ -115,11 +115,11 @@ def _check_adaptation(args: Namespace, given: Collection[str]) -> None:
     }
     if len(set(names.values())) == 1 and len(set(folders.values())) == 1:
         raise ConfigError(
-            f"labeled_dataset and unlabeled_dataset must be two data sets, got {args.dataset} in {args.data_dir} for "
-            "both"
+            f"labeled_dataset and unlabeled_dataset: expected two data sets, but got {args.dataset} in "
+            f"{args.data_dir} for both"
         )
     if "include_lb_to_ulb" in given and args.include_lb_to_ulb:
-        raise ConfigError("include_lb_to_ulb must be false with labeled_dataset and unlabeled_dataset, got true")
+        raise ConfigError("include_lb_to_ulb: expected false with labeled_dataset and unlabeled_dataset, but got true")
 
 
 def _check_in_memory(key: str, name: str, reader: str) -> None:
@@ -131,10 +131,10 @@ def _check_in_memory(key: str, name: str, reader: str) -> None:
         return
     if name not in datasets():
         raise unknown(key, name, ours)
-    raise ConfigError(f"{key} must be one of {', '.join(ours)} for {reader}, got {name}")
+    raise ConfigError(f"{key}: expected one of {', '.join(ours)} for {reader}, but got {name}")
 
 
 def _check_even(args: Namespace, key: str) -> None:
     for name in ("lb_imb_ratio", "ulb_imb_ratio"):
         if getattr(args, name) != 1:
-            raise ConfigError(f"{name} must be 1 with {key}, got {getattr(args, name):g}")
+            raise ConfigError(f"{name}: expected 1 with {key}, but got {getattr(args, name):g}")

@@ -10,15 +10,15 @@ WITH_LABELED = ("class_swap", "whole_pool")
 """Protocols whose pool holds the labeled images of its classes."""
 
 
-def follow(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
+def derive(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
     """Return what follows for keys that are not ``given``.
 
     ``seen_classes`` says how many classes the head has and ``mismatch_protocol`` whether the pool holds labeled images;
     with two data sets all images of the first are labeled, and ``dataset`` is the second.
 
-    >>> follow({"seen_classes": [2, 3, 7], "mismatch_protocol": "whole_pool"}, {"seen_classes"})
+    >>> derive({"seen_classes": [2, 3, 7], "mismatch_protocol": "whole_pool"}, {"seen_classes"})
     {'num_classes': 3, 'include_lb_to_ulb': True}
-    >>> follow({"labeled_dataset": "usps", "unlabeled_dataset": "mnist", "dataset": "cifar10"}, {"labeled_dataset"})
+    >>> derive({"labeled_dataset": "usps", "unlabeled_dataset": "mnist", "dataset": "cifar10"}, {"labeled_dataset"})
     {'num_labels': None, 'include_lb_to_ulb': False, 'dataset': 'mnist'}
     """
     follows: dict[str, Any] = {}

@@ -1,32 +1,32 @@
-"""The configuration keys that are ours, and the keys of the host's files that nothing reads.
+"""The table of configuration keys: what validation, documentation, resume, sweeps and listings read.
 
-The host's own keys come from the host (:mod:`usb_negsamp.host.arguments`), those of an algorithm from its
-``get_argument()``. This table is what the resolution validates against and what the README's table is made from.
+``OWN_KEYS`` are ours for every run. A wrapper's keys are the fields of its settings (``algorithms/*/settings.py``), an
+option's those of its own (``host/options``). Type, default and meaning of the host's keys come from the host's parser
+(:mod:`usb_negsamp.host.arguments`); ``HOST_KEYS`` adds what it does not say: ranges, and what another value affects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from usb_negsamp.key import (
+    AT_LEAST_TWO,
+    BELOW_ONE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    SHARE,
+    SHARE_ABOVE_0,
+    Affects,
+    Key,
+    Range,
+    by_name,
+    with_present_names,
+)
 from usb_negsamp.value_types import class_list, name_list, whole_numbers
 
-
-@dataclass(frozen=True)
-class Key:
-    """One configuration key of ours."""
-
-    name: str
-    type: Callable[[Any], Any]
-    default: Any
-    meaning: str
-    unit: str = ""
-    symbol: str = ""
-    choices: tuple[str, ...] = ()
-
-
-OWN_ARGUMENTS: tuple[Key, ...] = (
+OWN_KEYS: tuple[Key, ...] = (
     Key(
         "preset",
         str,
@@ -40,8 +40,9 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "auto",
         "where to train: auto takes a GPU if there is one",
         choices=("auto", "cpu", "cuda"),
+        affects="session",
     ),
-    Key("split_seed", int, None, "seed of the labeled/unlabeled/validation split; none: the value of seed"),
+    Key("split_seed", int, None, "seed of the labeled/unlabeled/validation split; none: the value of seed", range=SEED),
     Key(
         "validation_size",
         int,
@@ -49,6 +50,7 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "training images held out to choose the best model by, where the source has no validation part; 0: none, the "
         "test images choose it, as everywhere in the host (of labeled_dataset, if there is one)",
         "images",
+        range=NOT_NEGATIVE,
     ),
     Key(
         "validation_shares",
@@ -63,6 +65,7 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         None,
         "classes with labels: indices or names, or the number S of the first classes; the unlabeled images hold the "
         "others, too; none: all classes, and no unseen ones",
+        expected="a number of classes, or classes between commas, e.g. 0,1,2 or cat,dog",
     ),
     Key(
         "class_order",
@@ -77,6 +80,7 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         None,
         "share of the unlabeled images that are of unseen classes (class_swap: of the classes)",
         symbol="delta",
+        range=SHARE,
     ),
     Key(
         "mismatch_protocol",
@@ -93,12 +97,14 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "size of the unlabeled part under seen_classes; fixed_seen: of its images of seen classes",
         "images",
         "n",
+        range=POSITIVE,
     ),
     Key(
         "ood_data",
         name_list,
         None,
         "other data sets, or folders of pictures, that the evaluation under seen_classes sets against the seen classes",
+        expected="names between commas",
     ),
     Key(
         "open_reject",
@@ -115,6 +121,7 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "unlabeled images, evenly spaced, and images of each of ood_data that an evaluation under seen_classes looks "
         "at, at most; 0: all",
         "images",
+        range=NOT_NEGATIVE,
     ),
     Key("labeled_dataset", str, None, "domain adaptation: where the labeled images come from; none: dataset"),
     Key(
@@ -123,8 +130,8 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         None,
         "domain adaptation: where the unlabeled images and the test images come from; none: dataset",
     ),
-    Key("labeled_dir", str, None, "folder of labeled_dataset; none: data_dir"),
-    Key("unlabeled_dir", str, None, "folder of unlabeled_dataset; none: data_dir"),
+    Key("labeled_dir", str, None, "folder of labeled_dataset; none: data_dir", affects="session"),
+    Key("unlabeled_dir", str, None, "folder of unlabeled_dataset; none: data_dir", affects="session"),
     Key("horizontal_flip", bool, None, "mirror images in the augmentation; none: the source's own choice"),
     Key(
         "preprocessing",
@@ -150,6 +157,7 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         0,
         "batches that re-estimate the batch-norm statistics before each evaluation; 0: as the host, never",
         "batches",
+        range=NOT_NEGATIVE,
     ),
     Key(
         "bn_update",
@@ -174,8 +182,22 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "each of lr_decay_iters",
         choices=("cosine", "step", "constant", "cosine_to_zero"),
     ),
-    Key("lr_decay_iters", whole_numbers, None, "when lr_schedule step drops, e.g. [130000]", "iterations"),
-    Key("lr_decay_factor", float, 0.2, "what each drop of lr_schedule step multiplies the learning rate by"),
+    Key(
+        "lr_decay_iters",
+        whole_numbers,
+        None,
+        "when lr_schedule step drops, e.g. [130000]",
+        "iterations",
+        range=Range(lambda value: len(value) > 0 and min(value) > 0, "each above 0"),
+        expected="whole numbers above 0 between commas, e.g. 100,200",
+    ),
+    Key(
+        "lr_decay_factor",
+        float,
+        0.2,
+        "what each drop of lr_schedule step multiplies the learning rate by",
+        range=SHARE_ABOVE_0,
+    ),
     Key(
         "unsup_ramp",
         str,
@@ -190,15 +212,43 @@ OWN_ARGUMENTS: tuple[Key, ...] = (
         "also report the median accuracy over the last so many evaluations, for which the test images are evaluated "
         "too where there are validation images; 0: none",
         "evaluations",
+        range=NOT_NEGATIVE,
     ),
-    Key("curve", bool, True, "draw curve.png at the end of the run"),
+    Key("curve", bool, True, "draw curve.png at the end of the run", affects="session"),
     Key(
         "deterministic",
         bool,
         None,
         "same numbers from the same seed on the same machine; none: true on CPU, where it costs nothing, and false on "
         "a GPU, where cuDNN then picks the fastest kernels",
+        affects="session",
     ),
+)
+
+HOST_KEYS: tuple[Key, ...] = (
+    *(Key(name, bool, False, affects="place") for name in ("resume", "overwrite")),
+    *(Key(name, str, "", affects="place") for name in ("save_dir", "save_name", "load_path")),
+    *(Key(name, bool, False, affects="session") for name in ("use_tensorboard", "use_wandb", "use_aim")),
+    Key("data_dir", str, "", affects="session"),
+    Key("pretrain_path", str, "", affects="start"),
+    Key("gpu", int, None, range=NOT_NEGATIVE, affects="session"),
+    Key("num_workers", int, 0, range=NOT_NEGATIVE, affects="session"),
+    Key("eval_batch_size", int, 1, range=POSITIVE, affects="session"),
+    Key("num_log_iter", int, 1, range=POSITIVE, affects="session"),
+    *(Key(name, int, 1, range=POSITIVE, affects="length") for name in ("epoch", "num_train_iter", "num_eval_iter")),
+    *(Key(name, int, 1, range=POSITIVE) for name in ("num_labels", "batch_size", "uratio", "img_size")),
+    *(Key(name, int, 0, range=NOT_NEGATIVE) for name in ("num_warmup_iter",)),
+    *(Key(name, float, 1.0, range=POSITIVE) for name in ("lr", "n_sigma", "T")),
+    *(Key(name, float, 0.0, range=NOT_NEGATIVE) for name in ("weight_decay", "ent_loss_ratio", "mixup_alpha")),
+    *(
+        Key(name, float, 0.0, range=NOT_NEGATIVE)
+        for name in ("clip_grad", "ulb_loss_ratio", "unsup_warm_up", "vat_eps")
+    ),
+    *(Key(name, float, 0.0, range=BELOW_ONE) for name in ("momentum", "ema_m")),
+    *(Key(name, float, 0.0, range=SHARE) for name in ("ema_p", "p_cutoff")),
+    *(Key(name, float, 1.0, range=SHARE_ABOVE_0) for name in ("layer_decay", "crop_ratio")),
+    Key("num_classes", int, 2, range=AT_LEAST_TWO),
+    Key("seed", int, 0, range=SEED),
 )
 
 # Values that our launcher chooses itself, so that the host's defaults for them do not apply.
@@ -228,11 +278,51 @@ INERT_HOST_KEYS: dict[str, str] = {
 
 
 def own_key(name: str) -> Key | None:
-    """Return our key of that name, if there is one."""
-    return next((key for key in OWN_ARGUMENTS if key.name == name), None)
+    """Return our key of that name that every run has, if there is one."""
+    return next((key for key in OWN_KEYS if key.name == name), None)
 
 
-def markdown_table(keys: Iterable[Key] = OWN_ARGUMENTS) -> str:
+def keys_of_methods() -> tuple[Key, ...]:
+    """Our keys that only some algorithms read: those of the wrappers, of Dual Student, and of options."""
+    from usb_negsamp.algorithms import method_keys
+    from usb_negsamp.host.options import option_keys
+
+    return (*method_keys(), *option_keys())
+
+
+def described(definitions: Mapping[str, Key]) -> dict[str, Key]:
+    """Return the host's ``definitions``, those of methods among them, with what our table says about each.
+
+    Default and meaning stay those of the definition: an algorithm may bring its own.
+    """
+    of_host, of_methods = by_name(HOST_KEYS), by_name(keys_of_methods())
+    table = {}
+    for name, key in definitions.items():
+        if name in of_methods:
+            key = of_methods[name].refined(default=key.default)
+        elif name in of_host:
+            key = key.refined(range=of_host[name].range, affects=of_host[name].affects)
+        table[name] = key
+    return table
+
+
+def checked_keys() -> tuple[Key, ...]:
+    """Every key that has a row in our table."""
+    return (*OWN_KEYS, *HOST_KEYS, *keys_of_methods())
+
+
+def of_earlier_version(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration that a run of an earlier version left, as it is spelled today."""
+    return with_present_names(config, checked_keys())
+
+
+def affects_of(name: str) -> Affects:
+    """What another value of the key ``name`` changes."""
+    key = by_name(checked_keys()).get(name)
+    return key.affects if key else "result"
+
+
+def markdown_table(keys: Iterable[Key] = OWN_KEYS) -> str:
     """Return the keys as a table for the README.
 
     >>> print(markdown_table([Key("curve", bool, True, "draw it")]))

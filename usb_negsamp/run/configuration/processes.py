@@ -46,14 +46,14 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Process:
     try:
         numbers = [int(environment.get(name) or default) for name, default in _VARIABLES]
     except ValueError as error:
-        raise ConfigError(f"RANK, LOCAL_RANK and WORLD_SIZE must be whole numbers ({error})") from error
+        raise ConfigError(f"RANK, LOCAL_RANK and WORLD_SIZE: expected whole numbers, but got {error}") from error
     rank, local_rank, world_size = numbers
     if world_size <= 1:
         return Process()
     if not 0 <= rank < world_size or local_rank < 0:
         raise ConfigError(
-            "RANK must be from 0 to WORLD_SIZE - 1 and LOCAL_RANK at least 0, "
-            f"got RANK {rank}, WORLD_SIZE {world_size} and LOCAL_RANK {local_rank}"
+            "RANK and LOCAL_RANK: expected the first below WORLD_SIZE and none below 0, "
+            f"but got RANK {rank}, WORLD_SIZE {world_size} and LOCAL_RANK {local_rank}"
         )
     return Process(rank, local_rank, world_size)
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from usb_negsamp.errors import ConfigError, did_you_mean, unknown
+from usb_negsamp.key import Key, by_name, former_names
 from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.configuration.derived_keys import follow
-from usb_negsamp.run.configuration.keys import DEFAULTS, INERT_HOST_KEYS, LAUNCHER_KEYS, OWN_ARGUMENTS, RUN_STATE_KEYS
-from usb_negsamp.run.configuration.presets import fill
-from usb_negsamp.run.configuration.values import convert
+from usb_negsamp.run.configuration.derived_keys import derive
+from usb_negsamp.run.configuration.keys import (
+    DEFAULTS,
+    INERT_HOST_KEYS,
+    LAUNCHER_KEYS,
+    OWN_KEYS,
+    RUN_STATE_KEYS,
+    checked_keys,
+    described,
+)
+from usb_negsamp.run.configuration.presets import apply_preset
 from usb_negsamp.run.configuration.yaml_file import read_yaml
-
-if TYPE_CHECKING:
-    from usb_negsamp.host.arguments import Argument
 
 COMMAND_LINE = "command line"
 
@@ -62,62 +67,109 @@ def resolve(sources: Sources) -> Resolved:
     Raises:
         ConfigError: an unknown key or algorithm, or a value of the wrong type.
     """
+    notes: list[str] = []
+    sources = _with_present_names(sources, notes)
     algorithm, imb_algorithm = _chosen_algorithms(sources)
     definitions = _definitions(algorithm, imb_algorithm)
-    values = {name: argument.default for name, argument in definitions.items()}
-    where = sources.config_file or "file"
-    notes: list[str] = []
-    ignored: dict[str, str] = {}
-    given: set[str] = set()
-    for key, value in sources.file_values.items():
-        if key in RUN_STATE_KEYS or key in LAUNCHER_KEYS:
-            if key == "multiprocessing_distributed" and str(value).lower() == "true":
-                notes.append(
-                    f"{where}: multiprocessing_distributed is ignored; this is one process, for several start "
-                    "torchrun --nproc_per_node N -m usb_negsamp train ..."
-                )
-            elif value and key in RUN_STATE_KEYS:
-                ignored[key] = RUN_STATE_KEYS[key]
-        elif key in definitions:
-            values[key] = _converted(definitions[key], value, where)
-            given.add(key)
-        else:
-            ignored[key] = _why_unread(key, where, definitions, algorithm)
-    if ignored:
-        notes.append(f"{where}: ignored " + ", ".join(f"{key} ({why})" for key, why in ignored.items()))
-    for key, text in sources.given.items():
-        if key in LAUNCHER_KEYS:
-            raise ConfigError(f"{COMMAND_LINE}: --{key} cannot be given: {LAUNCHER_KEYS[key]}")
-        if key in INERT_HOST_KEYS and key not in definitions:
-            notes.append(f"{COMMAND_LINE}: ignored {key} ({INERT_HOST_KEYS[key]})")
-            continue
-        if key not in definitions:
-            raise _unknown_key(key, COMMAND_LINE, definitions, algorithm)
-        values[key] = _from_command_line(definitions[key], text)
-        given.add(key)
-    followed = follow(values, given)
-    values.update(followed)
-    values.update(fill(algorithm, values, {*given, *followed}, definitions))
+    given = {
+        **_from_file(sources, definitions, algorithm, notes),
+        **_from_command_line(sources, definitions, algorithm, notes),
+    }
+    values = {**{name: key.default for name, key in definitions.items()}, **given}
+    derived = derive(values, given)
+    values.update(derived)
+    values.update(apply_preset(algorithm, values, {*given, *derived}, definitions))
     values["save_name"] = values["save_name"] or _run_name(values)
     return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(given))
 
 
-def definitions_for(algorithm: str, imb_algorithm: str | None = None) -> dict[str, Argument]:
+def _with_present_names(sources: Sources, notes: list[str]) -> Sources:
+    """The same with today's names of keys, and a note for each that was given by an earlier one.
+
+    Raises:
+        ConfigError: one place gives a key by both names.
+    """
+    names = former_names(checked_keys())
+
+    def renamed(values: dict[str, Any], where: str) -> dict[str, Any]:
+        present: dict[str, Any] = {}
+        for name, value in values.items():
+            now = names.get(name, name)
+            if now != name:
+                notes.append(f"{where}: {name} is now spelled {now}")
+            if now in present:
+                raise ConfigError(f"{where}: {now} is given twice, by this name and by an earlier one")
+            present[now] = value
+        return present
+
+    where = sources.config_file or "file"
+    return Sources(sources.config_file, renamed(sources.file_values, where), renamed(sources.given, COMMAND_LINE))
+
+
+def _from_file(sources: Sources, definitions: dict[str, Key], algorithm: str, notes: list[str]) -> dict[str, Any]:
+    """The values that the file gives, and in ``notes`` what in it has no effect."""
+    where = sources.config_file or "file"
+    values: dict[str, Any] = {}
+    ignored: dict[str, str] = {}
+    for name, value in sources.file_values.items():
+        if name in LAUNCHER_KEYS:
+            if name == "multiprocessing_distributed" and str(value).lower() == "true":
+                notes.append(
+                    f"{where}: multiprocessing_distributed is ignored; this is one process, for several start "
+                    "torchrun --nproc_per_node N -m usb_negsamp train ..."
+                )
+        elif name in RUN_STATE_KEYS:
+            if value:
+                ignored[name] = RUN_STATE_KEYS[name]
+        elif name in definitions:
+            values[name] = _converted(definitions[name], value, where, notes)
+        else:
+            ignored[name] = _why_unread(name, where, definitions, algorithm)
+    if ignored:
+        notes.append(f"{where}: ignored " + ", ".join(f"{name} ({why})" for name, why in ignored.items()))
+    return values
+
+
+def _from_command_line(
+    sources: Sources, definitions: dict[str, Key], algorithm: str, notes: list[str]
+) -> dict[str, Any]:
+    """The values that the command line gives, and in ``notes`` what in it has no effect."""
+    values: dict[str, Any] = {}
+    for name, text in sources.given.items():
+        if name in LAUNCHER_KEYS:
+            raise ConfigError(f"{COMMAND_LINE}: --{name} cannot be given: {LAUNCHER_KEYS[name]}")
+        if name in INERT_HOST_KEYS and name not in definitions:
+            notes.append(f"{COMMAND_LINE}: ignored {name} ({INERT_HOST_KEYS[name]})")
+            continue
+        if name not in definitions:
+            raise _unknown_key(name, COMMAND_LINE, definitions, algorithm)
+        if text is None and definitions[name].type is not bool:
+            raise ConfigError(f"{COMMAND_LINE}: --{name} needs a value")
+        values[name] = True if text is None else _converted(definitions[name], text, COMMAND_LINE, notes)
+    return values
+
+
+def _converted(key: Key, value: Any, where: str, notes: list[str]) -> Any:
+    note = key.note_of_former(value)
+    if note:
+        notes.append(f"{where}: {note}")
+    return key.converted(value, where)
+
+
+def definitions_for(algorithm: str, imb_algorithm: str | None = None) -> dict[str, Key]:
     """Return every key that a run of ``algorithm`` may be given, by name."""
     return _definitions(algorithm, imb_algorithm)
 
 
-def _definitions(algorithm: str, imb_algorithm: str | None) -> dict[str, Argument]:
-    from usb_negsamp.host.arguments import Argument, argument_definitions
+def _definitions(algorithm: str, imb_algorithm: str | None) -> dict[str, Key]:
+    from usb_negsamp.host.arguments import argument_definitions
 
-    definitions = argument_definitions(algorithm, imb_algorithm)
-    for key in LAUNCHER_KEYS:
-        definitions.pop(key, None)
-    for key, default in DEFAULTS.items():
-        definitions[key] = Argument(key, definitions[key].type, default, definitions[key].help)
-    for own in OWN_ARGUMENTS:
-        definitions[own.name] = Argument(own.name, own.type, own.default, own.meaning)
-    return definitions
+    definitions = described(argument_definitions(algorithm, imb_algorithm))
+    for name in LAUNCHER_KEYS:
+        definitions.pop(name, None)
+    for name, default in DEFAULTS.items():
+        definitions[name] = definitions[name].refined(default=default)
+    return {**definitions, **by_name(OWN_KEYS)}
 
 
 def _chosen_algorithms(sources: Sources) -> tuple[str, str | None]:
@@ -132,23 +184,11 @@ def _chosen_algorithms(sources: Sources) -> tuple[str, str | None]:
             value, where = sources.given[key], COMMAND_LINE
             if value is None:
                 raise ConfigError(f"{COMMAND_LINE}: --{key} needs a value")
-        name = convert(key, str, value, key == "imb_algorithm", where)
+        name = Key(key, str, default).converted(value, where)
         if name is not None and name not in registry:
             raise unknown(key, name, registry.keys())
         chosen.append(name)
     return str(chosen[0]), chosen[1]
-
-
-def _converted(argument: Argument, value: Any, where: str) -> Any:
-    return convert(argument.dest, argument.type, value, argument.default is None, where)
-
-
-def _from_command_line(argument: Argument, text: str | None) -> Any:
-    if text is None:
-        if argument.type is not bool:
-            raise ConfigError(f"{COMMAND_LINE}: --{argument.dest} needs a value")
-        return True
-    return _converted(argument, text, COMMAND_LINE)
 
 
 def _why_unread(key: str, where: str, definitions: Iterable[str], algorithm: str) -> str:

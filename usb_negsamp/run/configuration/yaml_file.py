@@ -79,7 +79,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must be a mapping of keys to values, but it is a {type(content).__name__}")
+        raise ConfigError(f"{path}: expected a mapping of keys to values, but it is a {type(content).__name__}")
     for key in content:
         if not isinstance(key, str):
             raise ConfigError(f"{path}: the key {key!r} is no name")

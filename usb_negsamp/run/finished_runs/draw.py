@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.errors import ConfigError, expected, unknown
 from usb_negsamp.run.figures.negatives_curve import draw_negatives_of, title_of
 from usb_negsamp.run.finished_runs.rebuild import build_again, config_of
 from usb_negsamp.run.records.directory import BEST, LATEST, NEGATIVES, TSNE
@@ -85,10 +85,10 @@ def _parse(words: Sequence[str]) -> tuple[list[Path], dict[str, int]]:
             raise unknown("option", name, options)
         value = value if equals else rest.pop(0) if rest else ""
         if not value.isdecimal():
-            raise ConfigError(f"{name} must be a whole number, got {value!r}")
+            raise ConfigError(f"{name}: expected a whole number, but got {value!r}")
         options[name] = int(value)
     if not runs:
         raise ConfigError("figure needs the folder of a run, e.g. saved_models/classic_cv/RUN")
     if not FEWEST_IMAGES <= options["--images"] <= MOST_IMAGES:
-        raise ConfigError(f"--images must be from {FEWEST_IMAGES} to {MOST_IMAGES}, got {options['--images']}")
+        raise expected("--images", f"a number from {FEWEST_IMAGES} to {MOST_IMAGES}", f"{options['--images']}")
     return runs, options

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.configuration.values import convert
 from usb_negsamp.run.finished_runs.rebuild import build_again, config_of
 from usb_negsamp.run.records.directory import BEST, LATEST, SPL_MODEL
 from usb_negsamp.run.records.scalars import finite_or_none
@@ -56,7 +56,7 @@ def evaluate(words: Sequence[str]) -> int:
     if not runs:
         raise ConfigError("eval needs the folder of a run, e.g. saved_models/vat_ns3l_digits")
     model = given.pop("model", "best") or ""
-    as_json = "json" in given and convert("json", bool, given.pop("json") or "true", False, "command line")
+    as_json = "json" in given and Key("json", bool, False).converted(given.pop("json") or "true", "command line")
     if model not in MODELS:
         raise unknown("--model", model, MODELS)
     for key in given:

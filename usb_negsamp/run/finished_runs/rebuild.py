@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.configuration.keys import of_earlier_version
 from usb_negsamp.run.configuration.processes import Process, describe
 from usb_negsamp.run.records.directory import MANIFEST
 from usb_negsamp.run.records.manifest import read_manifest
@@ -25,7 +26,7 @@ def config_of(run: Path) -> dict[str, Any]:
     config = read_manifest(run / MANIFEST).get("config")
     if not isinstance(config, dict):
         raise ConfigError(f"{run} holds no run: expected its {MANIFEST} with a configuration")
-    return config
+    return of_earlier_version(config)
 
 
 def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any:

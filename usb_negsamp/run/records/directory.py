@@ -68,7 +68,7 @@ def check_directory(args: Namespace) -> Path | None:
     directory = run_directory(args)
     named = Path(args.save_name)
     if not named.name.strip() or ".." in named.parts or "\0" in args.save_name:
-        raise ConfigError(f"save_name must be the name of a folder, got {args.save_name!r}")
+        raise ConfigError(f"save_name: expected the name of a folder, but got {args.save_name!r}")
     _check_place(directory)
     if args.resume and args.overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite starts it anew: give one of them")

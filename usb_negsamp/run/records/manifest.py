@@ -12,6 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.key import Affects
+from usb_negsamp.run.configuration.keys import affects_of, of_earlier_version
 from usb_negsamp.run.records import versions
 from usb_negsamp.run.records.atomic_write import write_atomically
 
@@ -27,21 +29,20 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-# Where a run lies and how it was begun is no part of what it computes.
-_NOT_COMPARED = frozenset({"save_dir", "save_name", "resume", "overwrite", "load_path"})
-
-
-def difference(there: Mapping[str, Any], wanted: Mapping[str, Any], but: Collection[str] = ()) -> str | None:
+def difference(
+    there: Mapping[str, Any], wanted: Mapping[str, Any], affecting: Collection[Affects] = ("result", "start", "length")
+) -> str | None:
     """Return the first key that two configurations have with different values, as ``lr 0.1 (now 0.3)``.
 
     Args:
-        there: as a manifest has it.
+        there: as a manifest has it, also one of an earlier version.
         wanted: as it is resolved.
-        but: keys that may differ, beside those that say where a run lies.
+        affecting: the kinds of keys that are compared, by what another value of them changes.
     """
+    there = of_earlier_version(there)
     plain = json.loads(json.dumps(dict(wanted), default=str))
-    for key in sorted(set(there) & set(plain) - _NOT_COMPARED - set(but)):
-        if there[key] != plain[key]:
+    for key in sorted(set(there) & set(plain)):
+        if there[key] != plain[key] and affects_of(key) in affecting:
             return f"{key} {there[key]} (now {plain[key]})"
     return None
 

@@ -93,7 +93,7 @@ def update_block(path: Path, name: str, content: str) -> bool:
     count = text.count(opening)
     if count != 1:
         found = "no such line" if count == 0 else f"{count} of them"
-        raise ConfigError(f"{path} must have one line {opening} and after it {closing}; it has {found}")
+        raise ConfigError(f"{path}: expected one line {opening} and after it {closing}, but it has {found}")
     start = text.index(opening) + len(opening)
     end = text.find(closing, start)
     following = re.search(r"<!-- table \S+ -->", text[start:])

@@ -96,7 +96,7 @@ def _parse(words: Sequence[str]) -> _Request:
 def _columns(option: str, text: str) -> list[str]:
     columns = [name.strip().replace("-", "_") for name in text.split(",")]
     if not all(columns) or len(set(columns)) < len(columns):
-        raise ConfigError(f"--{option}: expected different columns, separated by commas, got {text!r}")
+        raise ConfigError(f"--{option}: expected different columns, separated by commas, but got {text!r}")
     return columns
 
 

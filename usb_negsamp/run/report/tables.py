@@ -119,7 +119,7 @@ def _table(
     if len(matching) > 1:
         shown = "; ".join(" ".join(group) for group in matching[:4])
         raise ConfigError(
-            f"the baseline must be one line of the table, but {len(matching)} fit: {shown}; "
+            f"the baseline: expected one line of the table, but {len(matching)} fit: {shown}; "
             "give --baseline column=value,column=value"
         )
     chosen = matching[0] if matching else None
@@ -193,7 +193,7 @@ def _wanted(baseline: str | None, by: Sequence[str]) -> dict[str, str]:
     for part in baseline.split(","):
         column, equals, value = part.partition("=")
         if not equals or column not in by:
-            raise ConfigError(f"--baseline: expected column=value of {', '.join(by)}, got {part!r}")
+            raise ConfigError(f"--baseline: expected column=value of {', '.join(by)}, but got {part!r}")
         wanted[column] = value
     return wanted
 

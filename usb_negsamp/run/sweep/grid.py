@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.key import AT_LEAST_ONE, Key
 from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.configuration.values import convert
+from usb_negsamp.run.configuration.keys import affects_of
 
 SEEDS = ("seed", "split_seed")
 # A sweep gives each run its place, and goes on with runs by itself.
-NO_GRID = ("save_dir", "save_name", "resume", "overwrite", "load_path", "c", "config")
 _LONGEST_NAME = 150
 
 
@@ -104,7 +104,7 @@ def parse(words: Sequence[str]) -> Request:
         jobs=_whole_number("jobs", given) if "jobs" in given else 1,
         slurm=slurm,
         name=given.pop("save_name", None),
-        overwrite=convert("overwrite", bool, given.pop("overwrite") or "true", False, "command line")
+        overwrite=Key("overwrite", bool, False).converted(given.pop("overwrite") or "true", "command line")
         if "overwrite" in given
         else False,
     )
@@ -142,14 +142,14 @@ def _grid(words: Sequence[str]) -> dict[str, list[str]]:
         key, equals, text = word.partition("=")
         key = key.replace("-", "_")
         if not equals or not key:
-            raise ConfigError(f"--grid: expected key=value,value, got {word!r}")
+            raise ConfigError(f"--grid: expected key=value,value, but got {word!r}")
         # Commas within brackets belong to a value that is a list.
         values = [value.strip() for value in re.split(r",(?![^\[]*\])", text)]
         if values == [""]:
             raise ConfigError(f"--grid: {key} has no values; expected {key}=value,value")
         if "" in values:
             raise ConfigError(f"--grid: {key} has an empty value in {word!r}")
-        if key in NO_GRID:
+        if key in command_line.CONFIG_FLAGS or affects_of(key) == "place":
             raise ConfigError(f"--grid: {key} cannot be varied: the sweep gives each run its own folder")
         if key in grid:
             raise ConfigError(f"--grid: {key} is given twice")
@@ -158,9 +158,9 @@ def _grid(words: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _whole_number(key: str, given: dict[str, str | None]) -> int:
-    number: int = convert(key, int, given.pop(key), False, "command line")
-    if number < 1:
-        raise ConfigError(f"{key} must be at least 1, got {number}")
+    counted = Key(key, int, 1, range=AT_LEAST_ONE)
+    number: int = counted.converted(given.pop(key), "command line")
+    counted.check(number)
     return number
 
 
@@ -170,7 +170,7 @@ def _pairs(text: str) -> dict[str, str]:
     for part in text.split(","):
         key, equals, value = part.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise ConfigError(f"--slurm: expected name=value,name=value, e.g. partition=gpu,time=60, got {text!r}")
+            raise ConfigError(f"--slurm: expected name=value,name=value, e.g. partition=gpu,time=60, but got {text!r}")
         pairs[key.strip()] = value.strip()
     return pairs
 
@@ -192,7 +192,7 @@ def make_plan(request: Request) -> Plan:
     usb_negsamp.register()
     name = request.name or f"{Path(request.config_file).stem if request.config_file else 'runs'}_sweep"
     if Path(name).name != name or name in (".", ".."):
-        raise ConfigError(f"save_name must be the name of the sweep's folder, got {name!r}")
+        raise ConfigError(f"save_name: expected the name of the sweep's folder, but got {name!r}")
     runs = [_run(request, sources, name, dict(point), seeds) for point in _points(request) for seeds in _seeds(request)]
     _check_names(runs)
     grid = {key: _distinct(run.point[key] for run in runs) for key in request.grid}

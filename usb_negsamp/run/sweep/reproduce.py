@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_folder
-from usb_negsamp.run.configuration.values import convert
 from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
@@ -63,7 +63,9 @@ def reproduce(words: Sequence[str]) -> int:
     if "save_name" in given:
         raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
     headers = _chosen(table, given.pop("only", None))
-    only_show = "dry_run" in given and convert("dry_run", bool, given.pop("dry_run") or "true", False, "command line")
+    only_show = "dry_run" in given and Key("dry_run", bool, False).converted(
+        given.pop("dry_run") or "true", "command line"
+    )
     directory = Path(given.pop("save_dir", None) or SAVE_DIR) / table.replace("/", "_")
     words_of_all = [f"--{key}" if text is None else f"--{key}={text}" for key, text in given.items()]
     if "seeds" not in given:

@@ -54,9 +54,9 @@ def read_parameters(parameters: Mapping[str, str]) -> dict[str, Any]:
             try:
                 shared[name] = kind(given.pop(name))
             except ValueError as error:
-                raise ConfigError(f"--slurm: {name} must be a number, got {parameters[name]!r}") from error
+                raise ConfigError(f"--slurm: {name}: expected a number, but got {parameters[name]!r}") from error
     if shared.get("nodes", 1) != 1:
-        raise ConfigError("--slurm: a run of a sweep is one process, so nodes must be 1")
+        raise ConfigError("--slurm: nodes: expected 1, because a run of a sweep is one process")
     own = {f"slurm_{name}": int(text) if text.isdigit() else text for name, text in given.items()}
     return {**shared, **own}
 
@@ -69,7 +69,7 @@ def _minutes(text: str) -> int:
     """
     days, dash, clock = text.rpartition("-")
     if not re.fullmatch(r"(\d+-)?\d+(:\d+){0,2}", text):
-        raise ConfigError(f"--slurm: time must be minutes, h:mm:ss or d-hh:mm:ss, got {text!r}")
+        raise ConfigError(f"--slurm: time: expected minutes, h:mm:ss or d-hh:mm:ss, but got {text!r}")
     parts = [int(part) for part in clock.split(":")]
     if dash:
         hours, minutes, seconds = (*parts, 0, 0)[:3]
@@ -79,7 +79,7 @@ def _minutes(text: str) -> int:
         hours, (minutes, seconds) = 0, (*parts, 0)[:2]
     total = int(days or 0) * 1440 + hours * 60 + minutes + (1 if seconds else 0)
     if total < 1:
-        raise ConfigError(f"--slurm: time must be at least one minute, got {text!r}")
+        raise ConfigError(f"--slurm: time: expected at least one minute, but got {text!r}")
     return total
 
 

@@ -26,15 +26,6 @@ from usb_negsamp.run.records.directory import (
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.process_group import joined, wait_for_all
 
-OF_THE_SESSION = frozenset(
-    {
-        *("data_dir", "labeled_dir", "unlabeled_dir", "spl_from", "pretrain_path", "device", "gpu", "num_workers"),
-        *("eval_batch_size", "num_log_iter", "use_tensorboard", "use_wandb", "use_aim", "curve", "deterministic"),
-        *("num_train_iter", "num_eval_iter", "epoch"),
-    }
-)
-"""Keys that a resumed run may be given anew: where, with what means and how long it goes on, and what it shows."""
-
 
 def train(argv: Sequence[str]) -> int:
     """Train as the command line asks; return the exit code.
@@ -140,7 +131,7 @@ class _Run:
         from usb_negsamp.run.records.split_file import check_same_split
 
         manifest = read_manifest(self.directory / MANIFEST)
-        other = difference(manifest.get("config") or {}, self.config, but=OF_THE_SESSION)
+        other = difference(manifest.get("config") or {}, self.config, affecting=("result",))
         if other is not None and self.checkpoint.parent.resolve() == self.directory.resolve():
             raise ConfigError(
                 f"--resume goes on with the same configuration, but the run in {self.directory} has {other}; "
@@ -150,8 +141,8 @@ class _Run:
         checkpoint.resume(algorithm, str(self.checkpoint))
         if algorithm.it > algorithm.num_train_iter:
             raise ConfigError(
-                f"num_train_iter must be at least the {algorithm.it} iterations of {self.checkpoint}, "
-                f"got {algorithm.num_train_iter}"
+                f"num_train_iter: expected at least the {algorithm.it} iterations of {self.checkpoint}, "
+                f"but got {algorithm.num_train_iter}"
             )
         if manifest.get("exit_reason") == "finished" and algorithm.it >= algorithm.num_train_iter:
             raise ConfigError(

@@ -59,7 +59,7 @@ def split_name(algorithm: str, wrappers: Collection[str]) -> tuple[str, frozense
     return algorithm, frozenset(found)
 
 
-def fill(
+def apply_preset(
     algorithm: str, values: Mapping[str, Any], given: Collection[str], definitions: Collection[str]
 ) -> dict[str, Any]:
     """Return the values of the preset ``values["preset"]`` for keys of ``definitions`` that are not ``given``.
