@@ -11,7 +11,7 @@ from pair_step import same
 import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.dnll import DNLLHook
-from usb_negsamp.algorithms.dnll.dnll import checked_settings
+from usb_negsamp.algorithms.dnll.settings import DNLLSettings
 from usb_negsamp.functional import ErrorPerception
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.wrapping.among_processes import drawn_together
@@ -99,7 +99,8 @@ def test_the_added_losses_are_the_papers_formula_times_weight_and_ramp(reduction
 
 
 def hook_with(perceptions, weight=1.0, self_weight=0.0, num_negatives=1):
-    return DNLLHook(num_negatives, weight, self_weight, 0.0, "x_ulb_w", "x_ulb_s", "mean", 0, perceptions)
+    settings = DNLLSettings(num_negatives=num_negatives, weight=weight, self_weight=self_weight, ramp=0.0)
+    return DNLLHook(settings, "x_ulb_w", "x_ulb_s", 0, perceptions)
 
 
 def confusing(num_classes, confused_with):
@@ -231,7 +232,7 @@ def test_under_autocast_the_losses_are_float32(tmp_path):
 def test_two_classes_with_one_negative_are_legal_and_leave_no_choice():
     args = tiny_arguments("dnll", "unused")
     args.num_classes = 2
-    assert checked_settings(args)["num_negatives"] == 1
+    assert DNLLSettings.from_arguments(args).num_negatives == 1
     labels = [torch.tensor([0, 1]), torch.tensor([1, 1])]
     two = Namespace(**{**vars(ALONE), "num_classes": 2})
     first, second = hook_with(None).draw(labels, two)
@@ -242,18 +243,18 @@ def test_two_classes_with_one_negative_are_legal_and_leave_no_choice():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"dnll_num_negatives": 0}, r"dnll_num_negatives: expected a number in 1\.\.num_classes - 1 = 1\.\.9.* got 0"),
-        ({"dnll_num_negatives": 10}, "dnll_num_negatives: expected .* got 10"),
+        ({"dnll_num_negatives": 0}, "dnll_num_negatives: expected a whole number of at least 1, but got 0"),
+        ({"dnll_num_negatives": 10}, r"dnll_num_negatives: expected a number in 1\.\.num_classes - 1 = 1\.\.9.* got 10"),
         ({"dnll_weight": -1.0}, "dnll_weight: expected"),
         ({"dnll_self_weight": -1.0}, "dnll_self_weight: expected"),
         ({"dnll_ramp": 1.5}, "dnll_ramp: expected"),
         ({"dnll_momentum": 1.0}, "dnll_momentum: expected"),
-        ({"dnll_selection": "equall"}, "unknown dnll_selection 'equall'; did you mean 'equal'"),
-        ({"dnll_views": "weak_to_stron"}, "unknown dnll_views 'weak_to_stron'; did you mean"),
-        ({"dnll_reduction": "max"}, "unknown dnll_reduction 'max'"),
-        ({"dnll_evaluate": "best"}, "unknown dnll_evaluate 'best'"),
+        ({"dnll_selection": "equall"}, "dnll_selection: .* got 'equall'; did you mean 'equal'"),
+        ({"dnll_views": "weak_to_stron"}, "dnll_views: .* got 'weak_to_stron'; did you mean"),
+        ({"dnll_reduction": "max"}, "dnll_reduction: expected mean or sum, but got 'max'"),
+        ({"dnll_evaluate": "best"}, "dnll_evaluate: expected first or average, but got 'best'"),
         ({"dnll_peer_seed": 0}, "dnll_peer_seed: expected another seed than the first network's, seed = 0"),
-        ({"dnll_peer_seed": -1}, "dnll_peer_seed: expected a seed"),
+        ({"dnll_peer_seed": -1}, "dnll_peer_seed: expected a whole number from 0"),
     ],
 )
 def test_impossible_settings_are_one_clear_error(overrides, message, tmp_path):

@@ -10,6 +10,7 @@ import torch
 import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
+from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.functional import threshold_negatives
 from usb_negsamp.host import Hook
 from usb_negsamp.host.checkpoints.resume import resume
@@ -27,7 +28,10 @@ def test_every_rule_trains_and_gives_the_number_of_negatives_asked_for(rule, nam
 
 
 def drawn(algorithm, rule, num_negatives=3, neighbor_rule="exclude", features="pixels"):
-    table = negative_table(algorithm, rule, num_negatives, neighbor_rule, features)
+    settings = NS3LSettings(
+        rule=rule, num_negatives=num_negatives, neighbor_rule=neighbor_rule, neighbor_features=features
+    )
+    table = negative_table(algorithm, settings)
     return table.draw(torch.arange(len(algorithm.dataset_dict["train_ulb"])), 0)
 
 
@@ -85,9 +89,13 @@ def test_the_oracle_refuses_images_of_unknown_class(tmp_path):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("vat_ns3l", {"ns3l_rule": "neighbor"}, "unknown ns3l_rule 'neighbor'; did you mean 'neighbor'"),
+        ("vat_ns3l", {"ns3l_rule": "neighbors"}, "ns3l_rule: expected .* but got 'neighbors'; did you mean 'neighbor'"),
         ("vat_ns3l", {"ns3l_rule": "uniform", "ns3l_num_negatives": 10}, "ns3l_num_negatives: expected 1 to 9"),
-        ("vat_ns3l", {"ns3l_rule": "oracle", "ns3l_num_negatives": 0}, "ns3l_num_negatives: expected 1 to 9"),
+        (
+            "vat_ns3l",
+            {"ns3l_rule": "oracle", "ns3l_num_negatives": 0},
+            "ns3l_num_negatives: expected a whole number of at least 1",
+        ),
         (
             "vat_ns3l",
             {"ns3l_rule": "neighbor", "ns3l_neighbor_rule": "exclude_nearest", "ns3l_num_negatives": 7},
@@ -107,7 +115,7 @@ def test_impossible_rules_are_one_clear_error(name, overrides, message, tmp_path
 def test_the_table_stands_on_the_models_device(tmp_path):
     algorithm = build_tiny("vat_ns3l", tmp_path)
     algorithm.model.to("meta")
-    table = negative_table(algorithm, "oracle", 3, "exclude", "pixels")
+    table = negative_table(algorithm, NS3LSettings(rule="oracle", num_negatives=3))
     assert table.excluded.device.type == "meta"
 
 
@@ -200,7 +208,7 @@ def test_negatives_are_the_networks_own_and_not_its_teachers(settings, tmp_path)
             algorithm.ema.apply_shadow()
             by_teacher = algorithm.logits_of_extra_pass("x_ulb_w").softmax(1)
             algorithm.ema.restore()
-        sets = [threshold_negatives(probs, hook.threshold) for probs in (by_student, by_teacher)]
+        sets = [threshold_negatives(probs, hook.settings.threshold) for probs in (by_student, by_teacher)]
         found.append([torch.equal(negatives, expected) for expected in sets])
         return logits, negatives
 

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.spl.identification import identify, overall_ratio
 from usb_negsamp.algorithms.spl.masked import fold, maskable_layers, put_on, stored_tensors, take_off, weight_of
-from usb_negsamp.algorithms.spl.settings import Settings, mismatch_value
+from usb_negsamp.algorithms.spl.settings import SPLSettings, mismatch_value
 from usb_negsamp.algorithms.spl.steps import HarmfulWeightsKept, move_scores
 from usb_negsamp.algorithms.spl.validation import Validation, split_validation
 
@@ -40,11 +40,7 @@ LAYERS = ["first", "second", "classifier"]
 
 
 def settings(**changes):
-    values = Settings(
-        mask="hard", mismatch=None, ratio=0.5, mask_head=True, start="best", source=None, rounds=1, inner_steps=1,
-        outer_steps=1, inner_lr=1.0, outer_lr=0.1, outer="base", validation_fraction=0.7, patience=None, control=None,
-        ablation=None,
-    )  # fmt: skip
+    values = SPLSettings(ratio=0.5, rounds=1, inner_steps=1, outer_steps=1, inner_lr=1.0, outer_lr=0.1, patience=0)
     return replace(values, **changes)
 
 

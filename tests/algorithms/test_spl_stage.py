@@ -100,7 +100,7 @@ def test_the_second_network_stays_as_trained_in_the_checkpoint_and_learns_at_the
     assert not equal(saved["spl"]["pair"]["peer"]["model"], peer)
     assert equal(saved["spl"]["pair"]["peer"]["model"], algorithm.peer.model.state_dict())
     rates = {group["lr"] for group in algorithm.peer.optimizer.param_groups}
-    assert rates == {group["lr"] for group in algorithm.optimizer.param_groups} == {algorithm.settings.outer_lr}
+    assert rates == {group["lr"] for group in algorithm.optimizer.param_groups} == {algorithm.spl_settings.outer_lr}
 
 
 def test_no_two_outer_steps_draw_alike(tmp_path, monkeypatch):

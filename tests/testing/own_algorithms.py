@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase, Hook, SSL_Argument
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
+from usb_negsamp.settings import Settings, setting
 
 
 class OwnMatch(AlgorithmBase):
@@ -160,17 +162,19 @@ class NoiseHook(Hook):
             algorithm.out_dict["loss"] = algorithm.out_dict["loss"] * (1 + self.weight * torch.rand(()))
 
 
+@dataclass(frozen=True)
+class NoiseSettings(Settings, prefix="noise"):
+    weight: float = setting(float, 0.1, "how much noise")
+
+
 class NoiseWrapper(Wrapper):
     wrapper_name = "noise"
+    settings_class = NoiseSettings
     always = False
 
     def set_hooks(self):
         self.register_hook(NoiseHook(self.args.noise_weight, self.always), "NoiseHook", "HIGHEST")
         super().set_hooks()
-
-    @staticmethod
-    def own_arguments():
-        return [SSL_Argument("--noise_weight", float, 0.1, "how much noise")]
 
 
 class CarelessNoiseWrapper(NoiseWrapper):

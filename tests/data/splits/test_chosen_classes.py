@@ -41,7 +41,7 @@ def test_other_pictures_are_those_for_test_or_for_training_or_all(tmp_path: Path
     (tmp_path / "none").mkdir()
     with pytest.raises(ConfigError, match="none holds no images"):
         load_outliers(str(tmp_path / "none"), data_dir=".", img_size=8)
-    with pytest.raises(ConfigError, match="path of a folder of pictures, got 'image_folder'"):
+    with pytest.raises(ConfigError, match="path of a folder of pictures, but got 'image_folder'"):
         load_outliers("image_folder", data_dir=".", img_size=8)
 
 

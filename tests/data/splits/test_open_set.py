@@ -253,32 +253,32 @@ def test_the_split_of_these_options_is_the_one_of_every_machine() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mismatch": 1.1}, r"mismatch must be a number in \[0, 1\], got 1\.1"),
+        ({"mismatch": 1.1}, r"mismatch: expected a number in \[0, 1\], but got 1\.1"),
         ({"mismatch": float("nan")}, "got nan"),
-        ({"mismatch": "0.3"}, "mismatch must be a number"),
-        ({"mismatch": True}, "mismatch must be a number"),
-        ({"mismatch": None}, "mismatch must be a number"),
+        ({"mismatch": "0.3"}, "mismatch: expected a number"),
+        ({"mismatch": True}, "mismatch: expected a number"),
+        ({"mismatch": None}, "mismatch: expected a number"),
         ({"seen_classes": (2, 12)}, r"unknown seen class 12; the classes are 0\.\.9, the nearest is 9"),
         ({"seen_classes": (2, -1)}, "unknown seen class -1.*the nearest is 0"),
         ({"seen_classes": (2, 3, 2)}, "holds class 2 twice"),
-        ({"seen_classes": (2,)}, "at least 2 classes, got 1"),
-        ({"seen_classes": (2, "cat")}, "whole numbers, got 'cat'"),
-        ({"seen_classes": "2,3"}, "list of classes, got '2,3'"),
-        ({"seen_classes": 3}, "list of classes, got 3"),
+        ({"seen_classes": (2,)}, "at least 2 classes, but got 1"),
+        ({"seen_classes": (2, "cat")}, "whole numbers, but got 'cat'"),
+        ({"seen_classes": "2,3"}, "list of classes, but got '2,3'"),
+        ({"seen_classes": 3}, "list of classes, but got 3"),
         ({"seen_classes": range(10)}, r"mismatch=0\.3 needs an unseen class, but all 10 classes are seen"),
         ({"seen_classes": range(10), "mismatch": 0, "protocol": "class_swap"}, "needs an unseen class to swap in"),
-        ({"labels_per_class": 0}, "labels_per_class must be"),
+        ({"labels_per_class": 0}, "labels_per_class: expected"),
         ({"labels_per_class": 5_000}, r"seen class 2 has 5000 images.*5000 labeled.*5 more classes"),
         ({"labels_per_class": 4_501, "protocol": "class_swap", "mismatch": 0}, "4501 labeled \\+ 500 validation"),
-        ({"num_unlabeled": 0}, "num_unlabeled must be"),
-        ({"num_unlabeled": None}, "num_unlabeled must be"),
+        ({"num_unlabeled": 0}, "num_unlabeled: expected"),
+        ({"num_unlabeled": None}, "num_unlabeled: expected"),
         ({"num_unlabeled": 7}, "num_unlabeled=7 is too small for mismatch=0.3: 0 images for each of 6 seen"),
         ({"num_unlabeled": 40_000}, r"unlabeled.*are asked of it \(protocol=fixed_total, mismatch=0\.3, num_unl"),
         ({"mismatch": 1, "protocol": "fixed_seen"}, "cannot be reached by protocol fixed_seen"),
         ({"protocol": "fixed_totl"}, "did you mean 'fixed_total'"),
-        ({"validation": -1}, "validation must be"),
+        ({"validation": -1}, "validation: expected"),
         ({"validation": 50_000}, "leaves nothing of 50000 images"),
-        ({"seed": 0.5}, "seed must be"),
+        ({"seed": 0.5}, "seed: expected"),
     ],
 )
 def test_each_bad_option_is_one_line(options: dict[str, Any], message: str) -> None:
@@ -314,7 +314,7 @@ def test_seen_classes_are_found_by_name_and_by_index() -> None:
         seen_class_indices(["brid"], names)
     with pytest.raises(ConfigError, match="the nearest is 3"):
         seen_class_indices([4], names)
-    with pytest.raises(ConfigError, match="must be a list"):
+    with pytest.raises(ConfigError, match="expected a list"):
         seen_class_indices("cat", names)
 
 
@@ -328,5 +328,5 @@ def test_the_first_superclasses_of_cifar100_are_the_seen_classes() -> None:
 
 @pytest.mark.parametrize("num_seen", [0, 7, 105])
 def test_part_of_a_superclass_is_refused(num_seen: int) -> None:
-    with pytest.raises(ConfigError, match="num_seen must be"):
+    with pytest.raises(ConfigError, match="num_seen: expected"):
         cifar100_superclass_order(num_seen)

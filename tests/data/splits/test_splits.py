@@ -159,11 +159,11 @@ def test_a_class_without_images_is_named() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_labels": 0}, "num_labels must be"),
-        ({"num_labels": 0.5}, "num_labels must be"),
-        ({"num_classes": 3}, r"targets must lie in -1\.\.2"),
-        ({"split_seed": -1}, "split_seed must be"),
-        ({"validation_size": 0.1}, "validation_size must be"),
+        ({"num_labels": 0}, "num_labels: expected"),
+        ({"num_labels": 0.5}, "num_labels: expected"),
+        ({"num_classes": 3}, r"targets: expected -1\.\.2"),
+        ({"split_seed": -1}, "split_seed: expected"),
+        ({"validation_size": 0.1}, "validation_size: expected"),
         ({"validation_size": 200}, "leaves nothing"),
     ],
 )

@@ -29,7 +29,7 @@ def test_a_shift_is_sideways_and_every_one_comes() -> None:
 
 
 def test_impossible_shifts_are_refused() -> None:
-    with pytest.raises(ConfigError, match="must not be negative, got -1"):
+    with pytest.raises(ConfigError, match="expected at least 0, but got -1"):
         HorizontalShift(-1)
     with pytest.raises(ConfigError, match="too large for an image 2 pixels wide"):
         HorizontalShift(2)(torch.zeros(3, 8, 2))

@@ -36,7 +36,7 @@ def test_the_crop_is_that_of_torchvision_from_the_same_draws(
 
 
 def test_an_image_smaller_than_the_crop_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"at least 28 x 28 .* got 20 x 28"):
+    with pytest.raises(ValueError, match=r"at least 28 x 28 .* but got 20 x 28"):
         ReflectCrop(32, 2)(picture(20, 28))
 
 
@@ -56,5 +56,5 @@ def test_the_tensor_is_that_of_torchvision(mean: list[float], std: list[float], 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "F"])
 def test_an_image_of_other_pixels_is_refused(mode: str) -> None:
-    with pytest.raises(ValueError, match=f"8-bit image with 3 channels, got mode {mode}"):
+    with pytest.raises(ValueError, match=f"8-bit image with 3 channels, but got mode {mode}"):
         NormalizedTensor((0.5,) * 3, (0.5,) * 3)(Image.new(mode, (8, 8)))

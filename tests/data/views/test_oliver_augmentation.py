@@ -73,7 +73,7 @@ def test_an_augmentation_travels_to_workers_of_a_data_loader() -> None:
 def test_what_cannot_be_done_is_refused() -> None:
     with pytest.raises(ConfigError, match="too large for an image of 2x32"):
         TensorAugmentation(False, 2, 0.0)(IMAGE[:, :2])
-    with pytest.raises(ConfigError, match="must not be negative"):
+    with pytest.raises(ConfigError, match="expected at least 0"):
         TensorAugmentation(False, -1, 0.0)
-    with pytest.raises(ConfigError, match="must not be negative"):
+    with pytest.raises(ConfigError, match="expected at least 0"):
         TensorAugmentation(False, 0, float("nan"))

@@ -105,9 +105,9 @@ def test_an_unknown_preprocessing_names_the_nearest(source: ImageSource) -> None
 
 
 def test_images_that_cannot_be_whitened_are_refused() -> None:
-    with pytest.raises(ConfigError, match="at least 2 training images, got 1"):
+    with pytest.raises(ConfigError, match="at least 2 training images, but got 1"):
         GCNZCA.fit(IMAGES[:1])
-    with pytest.raises(ConfigError, match="up to 48x48 pixels, got 96x96"):
+    with pytest.raises(ConfigError, match="up to 48x48 pixels, but got 96x96"):
         GCNZCA.fit(np.zeros((2, 96, 96, 3), dtype=np.uint8))
     with pytest.raises(ConfigError, match="192 values"):
         GCNZCA.fit(IMAGES)(IMAGES[:, :4])

@@ -148,7 +148,7 @@ def test_mirrored_only_where_both_allow_it(tmp_path: Path, usps: ImageSource, mo
 
 def test_unequal_classes_are_refused_by_number_and_by_name(tmp_path: Path, folders: dict[str, Any]) -> None:
     pictures(tmp_path / "photographs" / "train", ("cow",), 4, 90)
-    with pytest.raises(ConfigError, match="must have the same classes, got 2 and 3"):
+    with pytest.raises(ConfigError, match=": expected the same classes, but got 2 and 3"):
         build_tiny("vat", tmp_path / "runs", **folders)
     (tmp_path / "photographs/train/bee").rename(tmp_path / "other")
     (tmp_path / "photographs/test/bee").rename(tmp_path / "photographs/test/cow")
@@ -167,7 +167,7 @@ def test_classes_that_are_numbers_go_with_any_names(tmp_path: Path, folders: dic
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labeled_dataset": "digits"}, "must be two data sets, got 'digits'"),
+        ({"labeled_dataset": "digits"}, "expected two data sets, but got 'digits'"),
         ({"num_classes": 9}, "num_classes: expected 10, the classes of labeled_dataset 'usps', but got 9"),
         ({"num_labels": 45}, "cannot be shared equally by 10 classes"),
         ({"lb_imb_ratio": 5}, "expected 1 with labeled_dataset and unlabeled_dataset"),

@@ -22,7 +22,6 @@ from usb_negsamp.host.options.official_mixmatch import (
     MixMatchSettings,
     draw_mixing,
     kernels_of,
-    settings_of,
 )
 from usb_negsamp.host.patching import undone
 from usb_negsamp.run.configuration.resolution import Sources, definitions_for, resolve
@@ -305,22 +304,25 @@ def test_algorithms_for_imbalanced_data_find_the_features_of_plain_images(
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"mixmatch_kernel_decay": -0.1}, r"^mixmatch_kernel_decay must be 0 or more, got -0.1$"),
-        ({"mixup_manifold": True}, r"^mixup_manifold must be False with mixmatch_official, which mixes images, got"),
-        ({"bn_update": "labeled"}, r"^bn_update must be host or all with mixmatch_official, .* got 'labeled'$"),
-        ({"bn_update": "joint"}, r"^bn_update must be host or all with mixmatch_official, .* got 'joint'$"),
+        ({"mixmatch_kernel_decay": -0.1}, r"^mixmatch_kernel_decay: expected a number of at least 0, but got -0.1$"),
+        (
+            {"mixup_manifold": True},
+            r"^mixup_manifold: expected false with mixmatch_official, which mixes images, but got",
+        ),
+        ({"bn_update": "labeled"}, r"^bn_update: expected host or all with mixmatch_official, .* but got 'labeled'$"),
+        ({"bn_update": "joint"}, r"^bn_update: expected host or all with mixmatch_official, .* but got 'joint'$"),
     ],
 )
 def test_a_value_that_it_cannot_obey_is_one_line(tmp_path: Path, settings: dict[str, Any], line: str) -> None:
     with pytest.raises(ConfigError, match=line):
         build_tiny("mixmatch", tmp_path, **OFFICIAL, **settings)
-    assert settings_of(tiny_arguments("mixmatch", tmp_path, **settings)).official is False
+    assert MixMatchSettings.from_arguments(tiny_arguments("mixmatch", tmp_path, **settings)).official is False
 
 
 def test_the_preset_decays_kernels_by_the_authors_share_and_nothing_else() -> None:
     values = {"preset": "ns3l-mixmatch", "algorithm": "mixmatch_ns3l", "dataset": "cifar10"}
     args = resolve(Sources(None, values, {})).args
-    assert settings_of(args) == MixMatchSettings(official=True, kernel_decay=0.02)
+    assert MixMatchSettings.from_arguments(args) == MixMatchSettings(official=True, kernel_decay=0.02)
     assert args.mixmatch_kernel_decay * args.lr == pytest.approx(4e-5)
     assert (args.weight_decay, args.ema_m, args.uratio) == (0.0, 0.999, 1)
 

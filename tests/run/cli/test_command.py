@@ -11,7 +11,7 @@ from usb_negsamp.run.cli.main import main
 
 LIGHT = """\
 import sys
-from usb_negsamp.run.cli import main
+from usb_negsamp.run.cli.main import main
 code = main(sys.argv[1:])
 heavy = [name for name in ("torch", "semilearn", "numpy", "matplotlib", "timm") if name in sys.modules]
 print(heavy, file=sys.stderr)

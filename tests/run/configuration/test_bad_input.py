@@ -28,66 +28,69 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"net": "resnet5", "net_from_name": True}, "resnet5"),
     ({"dataset": "digit"}, "unknown dataset 'digit'; did you mean 'digits'?"),
     ({"optim": "Adm"}, "unknown optimizer 'Adm'; did you mean 'Adam'?"),
-    ({"device": "gpu"}, "device must be one of auto, cpu, cuda, got 'gpu'"),
+    ({"device": "gpu"}, "device: expected auto, cpu or cuda, but got 'gpu'"),
     ({"train_sampler": "random"}, "unknown train_sampler 'random'; did you mean 'RandomSampler'?"),
-    ({"num_labels": 0}, "num_labels must be more than 0, got 0"),
-    ({"dataset": "cifar10", "num_labels": 43}, "num_labels must be divisible by num_classes, got 43 labels for 10"),
+    ({"num_labels": 0}, "num_labels: expected a whole number above 0, but got 0"),
+    (
+        {"dataset": "cifar10", "num_labels": 43},
+        "num_labels: expected a multiple of num_classes, but got 43 labels for 10",
+    ),
     ({"dataset": "cifar10", "num_labels": 43}, "nearest: 40"),
-    ({"num_classes": 1}, "num_classes must be at least 2, got 1"),
-    ({"num_classes": 9}, "num_classes must be 10 for dataset digits, got 9"),
-    ({"batch_size": 0}, "batch_size must be more than 0, got 0"),
-    ({"eval_batch_size": 0}, "eval_batch_size must be more than 0, got 0"),
-    ({"batch_size": "many"}, "run.yaml: batch_size must be a whole number, got 'many'"),
-    ({"batch_size": 8.5}, "run.yaml: batch_size must be a whole number, got 8.5"),
-    ({"batch_size": None}, "run.yaml: batch_size must be a whole number, got nothing"),
-    ({"uratio": 0}, "uratio must be more than 0, got 0"),
-    ({"epoch": 0}, "epoch must be more than 0, got 0"),
-    ({"epoch": 3}, "num_train_iter must be divisible by epoch, got 20 and 3; nearest num_train_iter: 21"),
-    ({"num_train_iter": -1}, "num_train_iter must be more than 0, got -1"),
-    ({"num_eval_iter": 0}, "num_eval_iter must be more than 0, got 0"),
-    ({"num_log_iter": 0}, "num_log_iter must be more than 0, got 0"),
-    ({"num_warmup_iter": 21}, "num_warmup_iter must be at most num_train_iter, got 21 and 20"),
-    ({"lr": 0}, "lr must be more than 0, got 0.0"),
-    ({"lr": "fast"}, "run.yaml: lr must be a number, got 'fast'"),
-    ({"lr": float("nan")}, "run.yaml: lr must be a number, got nan"),
-    ({"momentum": 1.0}, "momentum must be at least 0 and less than 1, got 1.0"),
-    ({"weight_decay": -0.1}, "weight_decay must be 0 or more, got -0.1"),
-    ({"ema_m": 1.5}, "ema_m must be at least 0 and less than 1, got 1.5"),
-    ({"layer_decay": 2}, "layer_decay must be more than 0 and at most 1, got 2.0"),
-    ({"img_size": 0}, "img_size must be more than 0, got 0"),
-    ({"crop_ratio": 1.2}, "crop_ratio must be more than 0 and at most 1, got 1.2"),
-    ({"crop_ratio": 0}, "crop_ratio must be more than 0 and at most 1, got 0.0"),
-    ({"num_workers": -1}, "num_workers must be 0 or more, got -1"),
-    ({"seed": -1}, "seed must be from 0 to 4294967295, got -1"),
-    ({"validation_size": -5}, "validation_size must be 0 or more, got -5"),
-    ({"bn_batches": -5}, "bn_batches must be 0 or more, got -5"),
-    ({"ns3l_threshold": 0.1}, "ns3l_threshold must be more than 0 and less than 1/num_classes = 0.1, got 0.1"),
-    ({"ns3l_threshold": 0}, "ns3l_threshold must be more than 0"),
-    ({"ns3l_weight": -1}, "ns3l_weight must be 0 or more, got -1.0"),
-    ({"use_cat": "perhaps"}, "run.yaml: use_cat must be true or false, got 'perhaps'"),
+    ({"num_classes": 1}, "num_classes: expected a whole number of at least 2, but got 1"),
+    ({"num_classes": 9}, "num_classes: expected 10 for dataset digits, but got 9"),
+    ({"batch_size": 0}, "batch_size: expected a whole number above 0, but got 0"),
+    ({"eval_batch_size": 0}, "eval_batch_size: expected a whole number above 0, but got 0"),
+    ({"batch_size": "many"}, "run.yaml: batch_size: expected a whole number above 0, but got 'many'"),
+    ({"batch_size": 8.5}, "run.yaml: batch_size: expected a whole number above 0, but got 8.5"),
+    ({"batch_size": None}, "run.yaml: batch_size: expected a whole number above 0, but got nothing"),
+    ({"uratio": 0}, "uratio: expected a whole number above 0, but got 0"),
+    ({"epoch": 0}, "epoch: expected a whole number above 0, but got 0"),
+    ({"epoch": 3}, "num_train_iter: expected a multiple of epoch, but got 20 and 3; nearest num_train_iter: 21"),
+    ({"num_train_iter": -1}, "num_train_iter: expected a whole number above 0, but got -1"),
+    ({"num_eval_iter": 0}, "num_eval_iter: expected a whole number above 0, but got 0"),
+    ({"num_log_iter": 0}, "num_log_iter: expected a whole number above 0, but got 0"),
+    ({"num_warmup_iter": 21}, "num_warmup_iter: expected at most num_train_iter = 20, but got 21"),
+    ({"lr": 0}, "lr: expected a number above 0, but got 0"),
+    ({"lr": "fast"}, "run.yaml: lr: expected a number above 0, but got 'fast'"),
+    ({"lr": float("nan")}, "run.yaml: lr: expected a number above 0, but got nan"),
+    ({"momentum": 1.0}, "momentum: expected a number from 0 to below 1, but got 1"),
+    ({"weight_decay": -0.1}, "weight_decay: expected a number of at least 0, but got -0.1"),
+    ({"ema_m": 1.5}, "ema_m: expected a number from 0 to below 1, but got 1.5"),
+    ({"layer_decay": 2}, "layer_decay: expected a number above 0 and at most 1, but got 2"),
+    ({"img_size": 0}, "img_size: expected a whole number above 0, but got 0"),
+    ({"crop_ratio": 1.2}, "crop_ratio: expected a number above 0 and at most 1, but got 1.2"),
+    ({"crop_ratio": 0}, "crop_ratio: expected a number above 0 and at most 1, but got 0"),
+    ({"num_workers": -1}, "num_workers: expected a whole number of at least 0, but got -1"),
+    ({"seed": -1}, "seed: expected a whole number from 0 to 4294967295, but got -1"),
+    ({"validation_size": -5}, "validation_size: expected a whole number of at least 0, but got -5"),
+    ({"bn_batches": -5}, "bn_batches: expected a whole number of at least 0, but got -5"),
+    ({"ns3l_threshold": 0.1}, "ns3l_threshold: expected a number above 0 and below 1/num_classes = 0.1, but got 0.1"),
+    ({"ns3l_threshold": 0}, "ns3l_threshold: expected a number above 0 and below"),
+    ({"ns3l_weight": -1}, "ns3l_weight: expected a number of at least 0, but got -1"),
+    ({"use_cat": "perhaps"}, "run.yaml: use_cat: expected true or false, but got 'perhaps'"),
     ({"learning_rate": 0.1}, "run.yaml: unknown key 'learning_rate'"),
     ({"num_label": 40}, "run.yaml: unknown key 'num_label'; did you mean 'num_labels'?"),
-    ({"save_name": ".."}, "save_name must be the name of a folder, got '..'"),
-    ({"save_name": "."}, "save_name must be the name of a folder, got '.'"),
-    ({"save_name": "one/.."}, "save_name must be the name of a folder, got 'one/..'"),
+    ({"save_name": ".."}, "save_name: expected the name of a folder, but got '..'"),
+    ({"save_name": "."}, "save_name: expected the name of a folder, but got '.'"),
+    ({"save_name": "one/.."}, "save_name: expected the name of a folder, but got 'one/..'"),
     ({"save_name": "x" * 300}, "a name in it is longer than 255 bytes"),
     ({"train_sampler": "WeightedRandomSampler"}, "unknown train_sampler 'WeightedRandomSampler'; did you mean 'Random"),
-    ({"ent_loss_ratio": -5}, "ent_loss_ratio must be 0 or more, got -5.0"),
-    ({"algorithm": "freematch", "ema_p": 2}, "ema_p must be from 0 to 1, got 2.0"),
-    ({"algorithm": "softmatch", "n_sigma": 0}, "n_sigma must be more than 0, got 0"),
-    ({"algorithm": "mixmatch", "mixup_alpha": -1}, "mixup_alpha must be 0 or more, got -1.0"),
-    ({"lr_decay_iters": [10]}, "lr_decay_iters is read only with lr_schedule step, got lr_schedule cosine"),
+    ({"ent_loss_ratio": -5}, "ent_loss_ratio: expected a number of at least 0, but got -5"),
+    ({"algorithm": "freematch", "ema_p": 2}, "ema_p: expected a number from 0 to 1, but got 2"),
+    ({"algorithm": "softmatch", "n_sigma": 0}, "n_sigma: expected a number above 0, but got 0"),
+    ({"algorithm": "mixmatch", "mixup_alpha": -1}, "mixup_alpha: expected a number of at least 0, but got -1"),
+    ({"lr_decay_iters": [10]}, "lr_decay_iters: expected none with lr_schedule cosine, but got [10]"),
     (
         {"seen_classes": ""},
-        "seen_classes must be a number of classes, or classes between commas, e.g. 0,1,2 or cat,dog",
+        "seen_classes: expected a number of classes, or classes between commas, e.g. 0,1,2 or cat,dog",
     ),
-    ({"ns3l_ramp": 2}, "ns3l_ramp: expected a share of the training in 0..1, but got 2"),
+    ({"ns3l_ramp": 2}, "ns3l_ramp: expected a number from 0 to 1, but got 2"),
     (
         {"algorithm": "vat_dnll", "dnll_num_negatives": 10},
         "dnll_num_negatives: expected a number in 1..num_classes - 1",
     ),
     ({"num_labels": 1440, "include_lb_to_ulb": False, "validation_size": 2}, "leave no unlabeled images of 1442"),
-    ({"img_size": 8}, "small_cnn takes images from 16x16, got 8x8"),
+    ({"img_size": 8}, "small_cnn takes images from 16x16, but got 8x8"),
     ({"net": "vit_tiny_patch2_32", "img_size": 16}, "net vit_tiny_patch2_32 does not take images of 3 x 16 x 16: "),
 ]
 
@@ -103,7 +106,7 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
     (["train", "--c", "run.yaml", "--num-label", "4"], "command line: unknown key 'num_label'; did you mean"),
     (["train", "--c", "run.yaml", "--p_cutoff", "0.9"], "command line: vat_ns3l does not read 'p_cutoff'"),
     (["train", "--c", "run.yaml", "--lr"], "command line: --lr needs a value"),
-    (["train", "--c", "run.yaml", "--lr", "high"], "command line: lr must be a number, got 'high'"),
+    (["train", "--c", "run.yaml", "--lr", "high"], "command line: lr: expected a number above 0, but got 'high'"),
     (["train", "--c", "run.yaml", "--algorithm"], "command line: --algorithm needs a value"),
     (["train", "--c", "run.yaml", "--world-size", "2"], "command line: --world_size cannot be given: torchrun"),
     (["train", "--c", "run.yaml", "--resume"], "nothing to resume: runs/one/latest_model.pth does not exist"),
@@ -116,17 +119,17 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
         "--grid dnll_num_negatives=10",
     ),
     (["eval", "runs/one", "--c", "run.yaml"], "eval takes the run's own configuration: --c cannot be given"),
-    (["eval", "runs/one", "--json", "maybe"], "command line: json must be true or false, got 'maybe'"),
+    (["eval", "runs/one", "--json", "maybe"], "command line: json: expected true or false, but got 'maybe'"),
     (["reproduce", "ns3l/table1", "--c", "run.yaml"], "--c cannot be given"),
     (["reproduce", "ns3l/table1", "--only", "--dry_run"], "--only needs a value"),
     (["list", "animals"], "unknown kind of names 'animals'; expected one of: algorithms"),
     (["list", "keys", "--algorithm", "fixmach"], "unknown algorithm 'fixmach'; did you mean 'fixmatch'?"),
-    (["doctor", "now"], "doctor takes no arguments, got 'now'"),
+    (["doctor", "now"], "doctor: expected no arguments, but got 'now'"),
 ]
 
 WRONG_FILES: list[tuple[str, str]] = [
-    ("- a\n- b\n", "run.yaml must be a mapping of keys to values, but it is a list"),
-    ("just words\n", "run.yaml must be a mapping of keys to values, but it is a str"),
+    ("- a\n- b\n", "run.yaml: expected a mapping of keys to values, but it is a list"),
+    ("just words\n", "run.yaml: expected a mapping of keys to values, but it is a str"),
     ("lr: [0.1\n", "run.yaml is no valid YAML"),
     ("lr: 0.1\nlr: 0.2\n", "the key 'lr' is given twice (line 2, column 1)"),
     ("1: 2\n", "run.yaml: the key 1 is no name"),
@@ -136,9 +139,9 @@ WRONG_FILES: list[tuple[str, str]] = [
     ("lr: {{ lr }}\n", "run.yaml is no valid YAML: a key is no name"),
     ("num_labels: !!int abc\n", "run.yaml is no valid YAML: "),
     ("lr: " + "[" * 3000 + "]" * 3000, "run.yaml is no valid YAML: "),
-    ("seed: " + "9" * 400, "run.yaml: seed must be a whole number, got "),
-    ("num_train_iter: 1:40\n", "run.yaml: num_train_iter must be a whole number, got '1:40'"),
-    ("batch_size: 2020-13-45\n", "run.yaml: batch_size must be a whole number, got '2020-13-45'"),
+    ("seed: " + "9" * 400, "run.yaml: seed: expected a whole number from 0 to 4294967295, but got "),
+    ("num_train_iter: 1:40\n", "run.yaml: num_train_iter: expected a whole number above 0, but got '1:40'"),
+    ("batch_size: 2020-13-45\n", "run.yaml: batch_size: expected a whole number above 0, but got '2020-13-45'"),
     ("lr: !!python/object:os.system x\n", "run.yaml is no valid YAML"),
     ("\x00\x01", "run.yaml is no valid YAML"),
 ]
@@ -178,7 +181,7 @@ def test_a_gpu_that_is_not_there_is_one_line(
     write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["train", "--c", write_config(), "--device", "cuda"]
-    assert_one_line(argv, "cuda was asked for, but PyTorch finds no GPU", work_dir, capsys)
+    assert_one_line(argv, "device: expected cpu or auto here, where PyTorch finds no GPU, but got cuda", work_dir, capsys)
 
 
 def test_a_batch_that_processes_cannot_share_is_one_line(
@@ -186,7 +189,7 @@ def test_a_batch_that_processes_cannot_share_is_one_line(
 ) -> None:
     for name, value in {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "3"}.items():
         monkeypatch.setenv(name, value)
-    fragment = "batch_size must be divisible by the number of processes, got 8 and 3"
+    fragment = "batch_size: expected a multiple of the 3 processes, but got 8"
     assert_one_line(["train", "--c", write_config()], fragment, work_dir, capsys)
 
 
@@ -256,8 +259,8 @@ def test_folders_named_by_numbers_are_not_mistaken_for_indices() -> None:
 @pytest.mark.parametrize(
     ("environment", "fragment"),
     [
-        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK must be from 0 to WORLD_SIZE - 1"),
-        ({"WORLD_SIZE": "two"}, "RANK, LOCAL_RANK and WORLD_SIZE must be whole numbers"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK and LOCAL_RANK: expected the first below WORLD_SIZE"),
+        ({"WORLD_SIZE": "two"}, "RANK, LOCAL_RANK and WORLD_SIZE: expected whole numbers"),
     ],
 )
 def test_processes_that_cannot_be_are_refused(environment: dict[str, str], fragment: str) -> None:
@@ -269,7 +272,7 @@ def test_a_rank_without_other_processes_is_of_no_account(
     write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK", "3")
-    assert_one_line(["train", "--c", write_config(lr=0)], "lr must be more than 0, got 0.0", work_dir, capsys)
+    assert_one_line(["train", "--c", write_config(lr=0)], "lr: expected a number above 0, but got 0", work_dir, capsys)
 
 
 def test_several_processes_without_a_meeting_point_are_one_line(

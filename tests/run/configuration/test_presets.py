@@ -215,26 +215,38 @@ def test_an_algorithm_that_the_papers_do_not_train_needs_a_learning_rate() -> No
 @pytest.mark.parametrize(
     ("key", "value", "line"),
     [
-        ("lr_schedule", "stepp", r"^lr_schedule must be one of cosine, step, constant, cosine_to_zero, got 'stepp'$"),
-        ("lr_schedule", "step", r"^lr_decay_iters must be given for lr_schedule step"),
-        ("lr_decay_iters", [0], r"^lr_decay_iters must be iterations, each more than 0, got \[0\]$"),
-        ("lr_decay_iters", [], r"^lr_decay_iters must be iterations, each more than 0, got \[\]$"),
-        ("lr_decay_factor", 0.0, r"^lr_decay_factor must be more than 0 and at most 1, got 0.0$"),
-        ("unsup_ramp", "cubic", r"^unsup_ramp must be one of linear, sigmoid, got 'cubic'$"),
-        ("unsup_warm_up", -0.1, r"^unsup_warm_up must be 0 or more, got -0.1$"),
-        ("bn_update", "none yet", r"^bn_update must be one of host, labeled, joint, all, got 'none yet'$"),
-        ("num_last_evaluations", -1, r"^num_last_evaluations must be 0 or more, got -1$"),
+        (
+            "lr_schedule",
+            "stepp",
+            r"^lr_schedule: expected cosine, step, constant or cosine_to_zero, but got 'stepp'; did you mean 'step'\?$",
+        ),
+        ("lr_schedule", "step", r"^lr_decay_iters: expected a value for lr_schedule step"),
+        (
+            "lr_decay_iters",
+            [0],
+            r"^lr_decay_iters: expected whole numbers above 0 between commas, e.g. 100,200, but got \[0\]$",
+        ),
+        (
+            "lr_decay_iters",
+            [],
+            r"^lr_decay_iters: expected whole numbers above 0 between commas, e.g. 100,200, but got \[\]$",
+        ),
+        ("lr_decay_factor", 0.0, r"^lr_decay_factor: expected a number above 0 and at most 1, but got 0$"),
+        ("unsup_ramp", "cubic", r"^unsup_ramp: expected linear or sigmoid, but got 'cubic'$"),
+        ("unsup_warm_up", -0.1, r"^unsup_warm_up: expected a number of at least 0, but got -0.1$"),
+        ("bn_update", "none yet", r"^bn_update: expected host, labeled, joint or all, but got 'none yet'$"),
+        ("num_last_evaluations", -1, r"^num_last_evaluations: expected a whole number of at least 0, but got -1$"),
         (
             "vat_direction",
             "back",
-            r"^vat_direction must be one of clean_to_adversarial, adversarial_to_clean, got 'back'$",
+            r"^vat_direction: expected clean_to_adversarial or adversarial_to_clean, but got 'back'$",
         ),
-        ("vat_entropy_on", "both", r"^vat_entropy_on must be one of clean, perturbed, got 'both'$"),
-        ("vat_xi", 0.0, r"^vat_xi must be more than 0, got 0.0$"),
-        ("vat_eps", -1.0, r"^vat_eps must be 0 or more, got -1.0$"),
-        ("vat_num_iters", -1, r"^vat_num_iters must be 0 or more, got -1$"),
-        ("vat_pseudo_label_weight", -1.0, r"^vat_pseudo_label_weight must be 0 or more, got -1.0$"),
-        ("vat_pseudo_label_cutoff", 1.5, r"^vat_pseudo_label_cutoff must be from 0 to 1, got 1.5$"),
+        ("vat_entropy_on", "both", r"^vat_entropy_on: expected clean or perturbed, but got 'both'$"),
+        ("vat_xi", 0.0, r"^vat_xi: expected a number above 0, but got 0$"),
+        ("vat_eps", -1.0, r"^vat_eps: expected a number of at least 0, but got -1$"),
+        ("vat_num_iters", -1, r"^vat_num_iters: expected a whole number of at least 0, but got -1$"),
+        ("vat_pseudo_label_weight", -1.0, r"^vat_pseudo_label_weight: expected a number of at least 0, but got -1$"),
+        ("vat_pseudo_label_cutoff", 1.5, r"^vat_pseudo_label_cutoff: expected a number from 0 to 1, but got 1.5$"),
         ("optim", "Adm", r"^unknown optimizer 'Adm'; did you mean 'Adam'\?$"),
     ],
 )
@@ -247,7 +259,7 @@ def test_a_bad_value_of_an_option_is_one_line(key: str, value: Any, line: str) -
 @pytest.mark.parametrize("value", ["soon", [1.5], [True], "inf", {"at": 3}])
 def test_iterations_that_are_no_whole_numbers_are_one_line(value: Any) -> None:
     with pytest.raises(
-        ConfigError, match=r"^file: lr_decay_iters must be whole numbers between commas, e\.g\. 100,200, got"
+        ConfigError, match=r"^file: lr_decay_iters: expected whole numbers above 0 between commas, e\.g\. 100,200, but got"
     ):
         resolve(Sources(None, {"lr_decay_iters": value}, {}))
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.configuration.keys import OWN_ARGUMENTS, markdown_table
+from usb_negsamp.run.configuration.keys import OWN_KEYS, markdown_table
 from usb_negsamp.run.configuration.resolution import Resolved, read_sources, resolve
-from usb_negsamp.run.configuration.values import convert
 from usb_negsamp.run.configuration.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
@@ -102,7 +102,7 @@ def test_a_file_that_asks_for_several_processes_is_told_about_torchrun(write_con
     ],
 )
 def test_a_value_takes_the_type_of_its_key(kind: Any, value: Any, expected: Any) -> None:
-    converted = convert("key", kind, value, False, "file")
+    converted = Key("key", kind, kind()).converted(value, "file")
     assert converted == expected
     assert type(converted) is type(expected)
 
@@ -112,8 +112,8 @@ def test_a_value_takes_the_type_of_its_key(kind: Any, value: Any, expected: Any)
     [(int, 1.5), (int, True), (float, "fast"), (float, "nan"), (float, [1]), (bool, "maybe"), (str, {}), (int, None)],
 )
 def test_a_value_of_the_wrong_type_is_refused(kind: Any, value: Any) -> None:
-    with pytest.raises(ConfigError, match="file: key must be"):
-        convert("key", kind, value, False, "file")
+    with pytest.raises(ConfigError, match=r"file: key: expected .*, but got"):
+        Key("key", kind, kind()).converted(value, "file")
 
 
 def test_numbers_without_a_point_are_numbers_as_in_yaml_1_2(work_dir: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_negative_number_is_a_value_and_not_a_flag() -> None:
 
 def test_the_table_for_the_readme_has_every_key_of_ours() -> None:
     table = markdown_table()
-    assert all(f"| `{key.name}` |" in table for key in OWN_ARGUMENTS)
+    assert all(f"| `{key.name}` |" in table for key in OWN_KEYS)
 
 
 def test_recording_the_hosts_arguments_leaves_the_host_as_it_was() -> None:

@@ -255,7 +255,7 @@ def test_the_tables_go_to_a_file(results: str, capsys: pytest.CaptureFixture[str
         (["absent"], "absent does not exist"),
         (["."], "results.csv"),
         (["results.csv", "--baseline", "supervized"], "unknown baseline 'supervized'; did you mean 'supervised'?"),
-        (["results.csv", "--baseline", "lr=3"], "--baseline: expected column=value of algorithm, got 'lr=3'"),
+        (["results.csv", "--baseline", "lr=3"], "--baseline: expected column=value of algorithm, but got 'lr=3'"),
         (["results.csv", "--by", "algoritm"], "unknown column 'algoritm'; did you mean 'algorithm'?"),
         (["results.csv", "--by", "algorithm,"], "--by: expected different columns"),
         (["results.csv", "--measure", "first"], "unknown measure 'first'; expected one of: best, end, last, median"),

@@ -28,26 +28,26 @@ WriteConfig = Callable[..., str]
 WRONG: list[tuple[list[str], str]] = [
     ([], "nothing to sweep: give --grid key=value,value"),
     (["--grid"], "--grid needs key=value,value"),
-    (["--grid", "lr"], "--grid: expected key=value,value, got 'lr'"),
-    (["--grid", "=1"], "--grid: expected key=value,value, got '=1'"),
+    (["--grid", "lr"], "--grid: expected key=value,value, but got 'lr'"),
+    (["--grid", "=1"], "--grid: expected key=value,value, but got '=1'"),
     (["--grid", "lr="], "--grid: lr has no values; expected lr=value,value"),
     (["--grid", "lr=1,,2"], "--grid: lr has an empty value in 'lr=1,,2'"),
     (["--grid", "lr=1", "lr=2"], "--grid: lr is given twice"),
     (["--grid", "save_name=a,b"], "--grid: save_name cannot be varied"),
     (["--grid", "lr=1,2", "--lr", "3"], "lr is given in the grid and as --lr"),
     (["--grid", "ns3l_treshold=0.01"], "unknown key 'ns3l_treshold'; did you mean 'ns3l_threshold'?"),
-    (["--grid", "ns3l_weight=1,much"], "--grid ns3l_weight=much: ns3l_weight must be a number, got 'much'"),
-    (["--grid", "ns3l_threshold=0.01,0.2"], "--grid ns3l_threshold=0.2: ns3l_threshold must be more than 0 and less"),
-    (["--grid", "lr=1,-2", "momentum=0.5"], "--grid lr=-2 momentum=0.5: lr must be more than 0, got -2.0"),
+    (["--grid", "ns3l_weight=1,much"], "--grid ns3l_weight=much: ns3l_weight: expected a number, but got 'much'"),
+    (["--grid", "ns3l_threshold=0.01,0.2"], "--grid ns3l_threshold=0.2: ns3l_threshold: expected more than 0 and less"),
+    (["--grid", "lr=1,-2", "momentum=0.5"], "--grid lr=-2 momentum=0.5: lr: expected a number above 0, but got -2"),
     (["--grid", "lr=1,1.0"], "--grid: a combination is there twice"),
     (["--algorithms", "vat_ns3l,vat_ns3"], "unknown algorithm 'vat_ns3'; did you mean 'vat_ns3l'?"),
     (["--algorithms", "vat", "--grid", "algorithm=vat_ns3l"], "--grid: algorithm is given twice"),
-    (["--seeds", "0"], "seeds must be at least 1, got 0"),
-    (["--seeds", "some"], "seeds must be a whole number, got 'some'"),
+    (["--seeds", "0"], "seeds: expected at least 1, but got 0"),
+    (["--seeds", "some"], "seeds: expected a whole number, but got 'some'"),
     (["--seeds", "2", "--seed", "1", "--split_seed", "1"], "--seeds sets seed and split_seed, but both are given"),
-    (["--seeds", "2", "--jobs", "0"], "jobs must be at least 1, got 0"),
+    (["--seeds", "2", "--jobs", "0"], "jobs: expected at least 1, but got 0"),
     (["--seeds", "2", "--load_path", "x.pth"], "--load_path belongs to a single run"),
-    (["--seeds", "2", "--save_name", "a/b"], "save_name must be the name of the sweep's folder, got 'a/b'"),
+    (["--seeds", "2", "--save_name", "a/b"], "save_name: expected the name of the sweep's folder, but got 'a/b'"),
     (["--seeds", "2", "--epochs", "3"], "unknown key 'epochs'; did you mean 'epoch'?"),
     (["--seeds", "2", "--slurm", "gpu"], "--slurm: expected name=value,name=value"),
 ]
@@ -82,7 +82,7 @@ def test_an_error_of_the_file_itself_does_not_blame_the_grid(
     write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sweep", "--c", write_config(batch_size=0), "--grid", "lr=0.1,0.3"]) == 2
-    assert capsys.readouterr().err == "usb-negsamp: error: batch_size must be more than 0, got 0\n"
+    assert capsys.readouterr().err == "usb-negsamp: error: batch_size: expected a whole number above 0, but got 0\n"
 
 
 def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
@@ -329,7 +329,7 @@ def test_a_child_is_in_a_session_of_its_own_and_saves_when_told(
 def test_runs_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     parent = f"""
 import subprocess, sys, time
-from usb_negsamp.run.workers import _die_with_parent
+from usb_negsamp.run.sweep.workers import _die_with_parent
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=_die_with_parent)
 open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
 time.sleep(60)
@@ -429,9 +429,9 @@ def test_slurm_needs_submitit_and_a_time(
 ) -> None:
     with pytest.raises(ConfigError, match="--slurm needs time=MINUTES"):
         slurm.read_parameters({"partition": "gpu"})
-    with pytest.raises(ConfigError, match="time must be minutes"):
+    with pytest.raises(ConfigError, match="time: expected minutes"):
         slurm.read_parameters({"time": "soon"})
-    with pytest.raises(ConfigError, match="gpus_per_node must be a number, got 'a100:1'"):
+    with pytest.raises(ConfigError, match="gpus_per_node: expected a number, but got 'a100:1'"):
         slurm.read_parameters({"time": "5", "gpus_per_node": "a100:1"})
     monkeypatch.setitem(sys.modules, "submitit", None)
     assert main(["sweep", "--c", write_config(), "--seeds", "1", "--slurm", "partition=gpu,time=60"]) == 2

@@ -46,7 +46,7 @@ def refused(run: Path, capsys: pytest.CaptureFixture[str], fragment: str, *words
         (["--optim", "Adam"], "has optim SGD (now Adam)"),
         (
             ["--num_train_iter", "2"],
-            "num_train_iter must be at least the 4 iterations of runs/one/latest_model.pth, got 2",
+            "num_train_iter: expected at least the 4 iterations of runs/one/latest_model.pth, but got 2",
         ),
     ],
 )
@@ -77,7 +77,7 @@ def test_an_overwritten_run_is_there_until_the_new_one_can_begin(
     write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained(write_config)
-    refused(run, capsys, "small_cnn takes images from 16x16, got 8x8", "--overwrite", "--img_size", "8")
+    refused(run, capsys, "small_cnn takes images from 16x16, but got 8x8", "--overwrite", "--img_size", "8")
 
 
 @pytest.mark.parametrize("flag", ["--resume", "--overwrite"])
@@ -135,9 +135,9 @@ def test_a_grid_may_hold_lists(write_config: WriteConfig) -> None:
 @pytest.mark.parametrize(
     ("words", "fragment"),
     [
-        (["--eval_batch_size", "0"], "eval_batch_size must be more than 0, got 0"),
-        (["--num_workers", "-1"], "num_workers must be 0 or more, got -1"),
-        (["--ood_data", "svhn"], "ood_data is read only with seen_classes, but seen_classes is none"),
+        (["--eval_batch_size", "0"], "eval_batch_size: expected a whole number above 0, but got 0"),
+        (["--num_workers", "-1"], "num_workers: expected a whole number of at least 0, but got -1"),
+        (["--ood_data", "svhn"], "ood_data : expected none without seen_classes, but got"),
     ],
 )
 def test_an_evaluation_is_checked_as_a_training_is(

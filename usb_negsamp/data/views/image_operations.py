@@ -78,7 +78,7 @@ class NormalizedTensor:
         """
         pixels = np.asarray(image)
         if pixels.dtype != np.uint8 or pixels.shape[2:] != self.mean.shape[:1]:
-            raise ValueError(f"expected an 8-bit image with {len(self.mean)} channels, got mode {image.mode}")
+            raise ValueError(f"expected an 8-bit image with {len(self.mean)} channels, but got mode {image.mode}")
         values = pixels.transpose(2, 0, 1).astype(np.float32, order="C")
         values /= np.float32(255)
         values -= self.mean

@@ -75,9 +75,9 @@ def _check_names(args: Namespace) -> None:
 
 
 def _check_classes(args: Namespace) -> None:
-    expected = CLASSES_OF_SOURCE.get(args.dataset)
-    if expected is not None and args.num_classes != expected and getattr(args, "seen_classes", None) is None:
-        raise ConfigError(f"num_classes: expected {expected} for dataset {args.dataset}, but got {args.num_classes}")
+    number = CLASSES_OF_SOURCE.get(args.dataset)
+    if number is not None and args.num_classes != number and getattr(args, "seen_classes", None) is None:
+        raise ConfigError(f"num_classes: expected {number} for dataset {args.dataset}, but got {args.num_classes}")
     balanced = args.lb_imb_ratio == 1 and args.dataset not in (*FIXED_LABELED_PART, *choices.own_datasets())
     if balanced and args.num_labels is not None and args.num_labels % args.num_classes:
         near = _nearest_multiple(args.num_labels, args.num_classes)
@@ -102,7 +102,7 @@ def _check_iterations(args: Namespace) -> None:
 
 def _check_schedule(args: Namespace, given: Collection[str]) -> None:
     if args.lr_schedule != "step" and args.lr_decay_iters is not None and "lr_decay_iters" in given:
-        raise ConfigError(f"lr_decay_iters is read only with lr_schedule step, got lr_schedule {args.lr_schedule}")
+        raise expected("lr_decay_iters", f"none with lr_schedule {args.lr_schedule}", f"{args.lr_decay_iters}")
     if args.lr_schedule == "step" and args.lr_decay_iters is None:
         raise ConfigError("lr_decay_iters: expected a value for lr_schedule step, e.g. [130000], but got none")
 

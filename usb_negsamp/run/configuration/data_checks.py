@@ -36,7 +36,7 @@ def check_data(args: Namespace, given: Collection[str]) -> None:
     if seen is None:
         needless = [key for key in ONLY_WITH_SEEN_CLASSES if key in given and getattr(args, key) is not None]
         if needless:
-            raise ConfigError(f"{needless[0]} is read only with seen_classes, but seen_classes is none")
+            raise expected(needless[0], "none without seen_classes", f"{getattr(args, needless[0])}")
     elif adapting:
         raise ConfigError(f"seen_classes and {adapting[0]} cannot be combined: give one of them")
     else:
