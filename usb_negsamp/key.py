@@ -13,9 +13,11 @@ from typing import Any, Literal, NamedTuple
 
 from usb_negsamp.errors import did_you_mean, expected
 
-Affects = Literal["result", "length", "session", "place"]
-"""What another value of a key changes: what a run computes; how long it trains and how often it is evaluated; by what
-means, and what it shows; or where its files lie and how it begins."""
+Affects = Literal["result", "start", "length", "session", "place"]
+"""What another value of a key changes: what a run computes; what it starts from; how long it trains and how often it is
+evaluated; by what means, from which folders, and what it shows; or where its own files lie and how it begins there.
+
+A resumed run may differ in all but its result, a sweep that goes on in session and place alone."""
 
 
 class Range(NamedTuple):

@@ -69,9 +69,10 @@ class DNLLWrapper(EvaluatedPair):
     def set_hooks(self) -> None:
         """Register DNLL's hook ahead of the update of the weights, then the base's hooks."""
         settings = DNLLSettings.from_arguments(self.args)
-        self.perceptions = None
+        self.perceptions: tuple[ErrorPerception, ErrorPerception] | None = None
         if settings.selection == "error_perception":
-            self.perceptions = tuple(ErrorPerception(self.args.num_classes, settings.momentum) for _ in range(2))
+            first, peer = (ErrorPerception(self.args.num_classes, settings.momentum) for _ in range(2))
+            self.perceptions = (first, peer)
         self.register_hook(self.make_hook(settings), "DNLLHook", "HIGHEST")  # type: ignore[attr-defined]
         super().set_hooks()
 

@@ -63,7 +63,7 @@ class SPLSettings(Settings, prefix="spl"):
         str,
         None,
         "folder or checkpoint of a finished run of any algorithm to start from, instead of training",
-        affects="place",
+        affects="start",
     )
     rounds: int = setting(int, 10, "rounds of inner and outer steps, at most", range=AT_LEAST_ONE)
     inner_steps: int = setting(

@@ -244,7 +244,10 @@ def test_two_classes_with_one_negative_are_legal_and_leave_no_choice():
     ("overrides", "message"),
     [
         ({"dnll_num_negatives": 0}, "dnll_num_negatives: expected a whole number of at least 1, but got 0"),
-        ({"dnll_num_negatives": 10}, r"dnll_num_negatives: expected a number in 1\.\.num_classes - 1 = 1\.\.9.* got 10"),
+        (
+            {"dnll_num_negatives": 10},
+            r"dnll_num_negatives: expected a number in 1\.\.num_classes - 1 = 1\.\.9.* 10",
+        ),
         ({"dnll_weight": -1.0}, "dnll_weight: expected"),
         ({"dnll_self_weight": -1.0}, "dnll_self_weight: expected"),
         ({"dnll_ramp": 1.5}, "dnll_ramp: expected"),

@@ -11,6 +11,7 @@ import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.dnll import DNLLWrapper
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
+from usb_negsamp.functional import sigmoid_ramp, truncated_sigmoid_ramp
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.testing import build_tiny, check_algorithm, parameters_of, train_tiny
 
@@ -49,6 +50,16 @@ def logits_of(algorithm):
         [network.out_dict[key].detach().double() for key in (STUDENT_LOGITS, OTHER_LOGITS)]
         for network in (algorithm, algorithm.peer)
     ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [("truncated", 2 * truncated_sigmoid_ramp(0.0, 0.15)), ("sigmoid", 2 * sigmoid_ramp(0.0))]
+)
+def test_the_weight_of_negatives_ramps_up_in_the_shape_that_is_asked_for(shape, expected, tmp_path):
+    quiet = {"dualstudent_stabilization_weight": 0.0, "dualstudent_consistency_weight": 0.0, "num_log_iter": 1}
+    algorithm = in_a_step("dualstudent_dnll", tmp_path, dnll_ramp=0.15, dnll_ramp_shape=shape, **quiet)
+    loss = couple(algorithm)[0]
+    assert float(loss / algorithm.log_dict["train/dnll_cross_loss"]) == pytest.approx(expected, rel=1e-5)
 
 
 def taught_samples(algorithm, threshold):
@@ -232,10 +243,22 @@ def test_a_wrapper_out_of_place_is_one_line(base, wrapper, message):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("dualstudent", {"dualstudent_threshold": 1.5}, "dualstudent_threshold: expected a number from 0 to 1, but got 1.5"),
+        (
+            "dualstudent",
+            {"dualstudent_threshold": 1.5},
+            "_threshold: expected a number from 0 to 1, but got 1.5",
+        ),
         ("dualstudent", {"dualstudent_ramp": 2.0}, "dualstudent_ramp: expected a number from 0 to 1"),
-        ("dualstudent", {"dualstudent_stabilization_weight": -1.0}, "stabilization_weight: expected a number of at least 0"),
-        ("dualstudent", {"dualstudent_consistency_weight": -1.0}, "consistency_weight: expected a number of at least 0"),
+        (
+            "dualstudent",
+            {"dualstudent_stabilization_weight": -1.0},
+            "weight: expected a number of at least 0",
+        ),
+        (
+            "dualstudent",
+            {"dualstudent_consistency_weight": -1.0},
+            "weight: expected a number of at least 0",
+        ),
         ("dualstudent", {"dualstudent_evaluate": "avrage"}, "dualstudent_evaluate: .* 'avrage'; did you mean"),
         ("dualstudent", {"dualstudent_peer_seed": 0}, "dualstudent_peer_seed: expected another seed"),
         ("dualstudent_dnll", {"dnll_num_negatives": 10}, r"dnll_num_negatives: expected a number in 1\.\."),

@@ -181,7 +181,9 @@ def test_a_gpu_that_is_not_there_is_one_line(
     write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["train", "--c", write_config(), "--device", "cuda"]
-    assert_one_line(argv, "device: expected cpu or auto here, where PyTorch finds no GPU, but got cuda", work_dir, capsys)
+    assert_one_line(
+        argv, "device: expected cpu or auto here, where PyTorch finds no GPU, but got cuda", work_dir, capsys
+    )
 
 
 def test_a_batch_that_processes_cannot_share_is_one_line(

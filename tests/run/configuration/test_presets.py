@@ -259,7 +259,8 @@ def test_a_bad_value_of_an_option_is_one_line(key: str, value: Any, line: str) -
 @pytest.mark.parametrize("value", ["soon", [1.5], [True], "inf", {"at": 3}])
 def test_iterations_that_are_no_whole_numbers_are_one_line(value: Any) -> None:
     with pytest.raises(
-        ConfigError, match=r"^file: lr_decay_iters: expected whole numbers above 0 between commas, e\.g\. 100,200, but got"
+        ConfigError,
+        match=r"^file: lr_decay_iters: expected whole numbers above 0 between commas, e\.g\. 100,200, but got",
     ):
         resolve(Sources(None, {"lr_decay_iters": value}, {}))
 

@@ -36,16 +36,22 @@ WRONG: list[tuple[list[str], str]] = [
     (["--grid", "save_name=a,b"], "--grid: save_name cannot be varied"),
     (["--grid", "lr=1,2", "--lr", "3"], "lr is given in the grid and as --lr"),
     (["--grid", "ns3l_treshold=0.01"], "unknown key 'ns3l_treshold'; did you mean 'ns3l_threshold'?"),
-    (["--grid", "ns3l_weight=1,much"], "--grid ns3l_weight=much: ns3l_weight: expected a number, but got 'much'"),
-    (["--grid", "ns3l_threshold=0.01,0.2"], "--grid ns3l_threshold=0.2: ns3l_threshold: expected more than 0 and less"),
+    (
+        ["--grid", "ns3l_weight=1,much"],
+        "--grid ns3l_weight=much: ns3l_weight: expected a number of at least 0, but got 'much'",
+    ),
+    (
+        ["--grid", "ns3l_threshold=0.01,0.2"],
+        "--grid ns3l_threshold=0.2: ns3l_threshold: expected a number above 0 and below",
+    ),
     (["--grid", "lr=1,-2", "momentum=0.5"], "--grid lr=-2 momentum=0.5: lr: expected a number above 0, but got -2"),
     (["--grid", "lr=1,1.0"], "--grid: a combination is there twice"),
     (["--algorithms", "vat_ns3l,vat_ns3"], "unknown algorithm 'vat_ns3'; did you mean 'vat_ns3l'?"),
     (["--algorithms", "vat", "--grid", "algorithm=vat_ns3l"], "--grid: algorithm is given twice"),
-    (["--seeds", "0"], "seeds: expected at least 1, but got 0"),
-    (["--seeds", "some"], "seeds: expected a whole number, but got 'some'"),
+    (["--seeds", "0"], "seeds: expected a whole number of at least 1, but got 0"),
+    (["--seeds", "some"], "seeds: expected a whole number of at least 1, but got 'some'"),
     (["--seeds", "2", "--seed", "1", "--split_seed", "1"], "--seeds sets seed and split_seed, but both are given"),
-    (["--seeds", "2", "--jobs", "0"], "jobs: expected at least 1, but got 0"),
+    (["--seeds", "2", "--jobs", "0"], "jobs: expected a whole number of at least 1, but got 0"),
     (["--seeds", "2", "--load_path", "x.pth"], "--load_path belongs to a single run"),
     (["--seeds", "2", "--save_name", "a/b"], "save_name: expected the name of the sweep's folder, but got 'a/b'"),
     (["--seeds", "2", "--epochs", "3"], "unknown key 'epochs'; did you mean 'epoch'?"),
@@ -251,6 +257,26 @@ def test_a_finished_run_of_another_configuration_is_not_taken_for_this_one(
     capsys.readouterr()
     assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1", "--lr", "0.5"]) == 2
     assert "ns3l_weight=1 holds a run with lr 0.03 (now 0.5); give another --save_name" in capsys.readouterr().err
+
+
+def test_a_sweep_goes_on_where_only_its_means_are_others(write_config: WriteConfig, launcher: FakeLauncher) -> None:
+    file = write_config()
+    words = ["sweep", "--c", file, "--grid", "ns3l_weight=1"]
+    assert main(words) == 0
+    started = len(launcher.started)
+    assert main([*words, "--eval_batch_size", "32", "--num_workers", "0", "--device", "auto", "--curve", "false"]) == 0
+    assert len(launcher.started) == started, "the finished run is kept"
+
+
+@pytest.mark.parametrize("change", [["--num_train_iter", "40"], ["--num_eval_iter", "5"], ["--pretrain_path", "x"]])
+def test_a_sweep_of_another_length_or_start_is_another(
+    write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str], change: list[str]
+) -> None:
+    words = ["sweep", "--c", write_config(), "--grid", "ns3l_weight=1"]
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main([*words, *change]) == 2
+    assert f"holds a run with {change[0].removeprefix('--')} " in capsys.readouterr().err
 
 
 def test_a_failed_run_is_reported_with_its_reason_and_the_others_go_on(

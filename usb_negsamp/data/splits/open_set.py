@@ -215,7 +215,7 @@ def _seen(seen_classes: Sequence[int], num_classes: int) -> list[int]:
 def _class_sizes(targets: np.ndarray) -> np.ndarray:
     check_targets(targets)
     if len(targets) == 0:
-        raise ConfigError("an open-set split needs training images, got none")
+        raise ConfigError("an open-set split needs training images, but got none")
     if targets.min() < 0:
         without = int((targets < 0).sum())
         raise ConfigError(

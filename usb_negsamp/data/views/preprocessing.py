@@ -97,7 +97,7 @@ class GCNZCA:
             raise ConfigError(f"preprocessing gcn_zca needs at least 2 training images, but got {len(images)}")
         if max(images.shape[1:3]) > MAX_WHITENED_SIDE:
             raise ConfigError(
-                f"preprocessing gcn_zca takes images of up to {MAX_WHITENED_SIDE}x{MAX_WHITENED_SIDE} pixels, got "
+                f"preprocessing gcn_zca takes images of up to {MAX_WHITENED_SIDE}x{MAX_WHITENED_SIDE} pixels, but got "
                 f"{images.shape[1]}x{images.shape[2]}; choose minus_one_to_one or mean_std"
             )
         size = int(np.prod(images.shape[1:]))
@@ -122,7 +122,7 @@ class GCNZCA:
         """
         if int(np.prod(images.shape[1:])) != len(self.mean):
             raise ConfigError(
-                f"preprocessing gcn_zca was computed from images of {len(self.mean)} values, got images of shape "
+                f"preprocessing gcn_zca was computed from images of {len(self.mean)} values, but got images of shape "
                 f"{images.shape[1:]}"
             )
         result = _empty_like_channels_first(images)

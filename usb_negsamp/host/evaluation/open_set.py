@@ -151,7 +151,7 @@ def check_rejection(algorithm: Any) -> None:
     """
     if rejection_of(algorithm.args) == "threshold" and not _has_validation(algorithm):
         raise ConfigError(
-            "open_reject: threshold needs validation images to set its threshold by; give validation_size, got none"
+            "open_reject: threshold needs validation images to set its threshold by; give validation_size, but got none"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Collection
 
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.errors import ConfigError, expected, unknown
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.data_checks import check_data
 from usb_negsamp.run.configuration.keys import checked_keys
