@@ -179,9 +179,9 @@ def test_passes_are_reused_where_the_base_has_them(name, use_cat, passes, tmp_pa
 def test_pseudo_labels_are_the_networks_own_and_not_its_teachers(tmp_path):
     algorithm = in_a_step("meanteacher_dnll", tmp_path)
     weak = algorithm.batch["x_ulb_w"]
-    assert algorithm.tape.rows(algorithm.batch["x_ulb_s"], "x_ulb_s", with_grad=False) is not None
-    assert algorithm.tape.rows(weak, "x_ulb_w", with_grad=False) is None, "the teacher alone has seen it"
-    algorithm.tape.stop()
+    assert algorithm.logits_tape.rows(algorithm.batch["x_ulb_s"], "x_ulb_s", with_grad=False) is not None
+    assert algorithm.logits_tape.rows(weak, "x_ulb_w", with_grad=False) is None, "the teacher alone has seen it"
+    algorithm.logits_tape.stop()
     with frozen_running_statistics(algorithm), torch.no_grad():
         own = algorithm.model(weak)["logits"]
     assert torch.equal(algorithm.logits_of("x_ulb_w", with_grad=False), own)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from usb_negsamp import ConfigError
-from usb_negsamp.host.wrapping.logits_tape import Tape, evaluated_logits, find_rows
+from usb_negsamp.host.wrapping.logits_tape import LogitsTape, evaluated_logits, find_rows
 
 
 class Net(nn.Module):
@@ -23,7 +23,7 @@ class Net(nn.Module):
 
 def recorded(*inputs, net=None):
     net = net or Net()
-    tape = Tape()
+    tape = LogitsTape()
     tape.attach(net)
     tape.start()
     outputs = [net(x)["logits"] for x in inputs]
@@ -63,7 +63,7 @@ def test_views_in_a_joined_input_are_slices_of_its_logits():
 
 def test_the_offset_is_kept_while_the_shapes_stay():
     net = Net()
-    tape = Tape()
+    tape = LogitsTape()
     tape.attach(net)
     for _ in range(3):
         x_lb, weak = torch.randn(2, 3), torch.randn(4, 3)
@@ -75,7 +75,7 @@ def test_the_offset_is_kept_while_the_shapes_stay():
 
 def test_a_pass_without_gradient_counts_only_where_none_is_needed():
     net, view = Net(), torch.randn(4, 3)
-    tape = Tape()
+    tape = LogitsTape()
     tape.attach(net)
     tape.start()
     with torch.no_grad():
@@ -86,7 +86,7 @@ def test_a_pass_without_gradient_counts_only_where_none_is_needed():
 
 def test_nothing_is_recorded_outside_a_step():
     net, view = Net(), torch.randn(4, 3)
-    tape = Tape()
+    tape = LogitsTape()
     tape.attach(net)
     net(view)
     assert tape.passes == []
@@ -98,7 +98,7 @@ def test_nothing_is_recorded_outside_a_step():
 
 def test_attaching_to_another_model_lets_go_of_the_first():
     first, second, view = Net(), Net(), torch.randn(4, 3)
-    tape = Tape()
+    tape = LogitsTape()
     tape.attach(first)
     tape.attach(second)
     tape.start()

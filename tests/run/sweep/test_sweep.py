@@ -42,7 +42,7 @@ WRONG: list[tuple[list[str], str]] = [
     ),
     (
         ["--grid", "ns3l_threshold=0.01,0.2"],
-        "--grid ns3l_threshold=0.2: ns3l_threshold: expected a number above 0 and below",
+        "ns3l_threshold=0.2: ns3l_threshold: expected a number above 0",
     ),
     (["--grid", "lr=1,-2", "momentum=0.5"], "--grid lr=-2 momentum=0.5: lr: expected a number above 0, but got -2"),
     (["--grid", "lr=1,1.0"], "--grid: a combination is there twice"),

@@ -76,7 +76,7 @@ def find_rows(joined: Tensor, view: Tensor) -> int | None:
     return None
 
 
-class Tape:
+class LogitsTape:
     """Records the passes of a model between :meth:`start` and :meth:`stop`.
 
     The offset of a view in a joined input is found once by content, and kept while the shapes and the rank of the pass

@@ -20,24 +20,24 @@ from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.own_arguments import host_argument
-from usb_negsamp.host.wrapping.logits_tape import Tape, View, evaluated_logits
+from usb_negsamp.host.wrapping.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
 
 
-class TapeHook(Hook):
+class LogitsTapeHook(Hook):
     """Starts the tape before each step and lets go of it once the weights are updated (priority VERY_HIGH)."""
 
     def before_run(self, algorithm: Any) -> None:
-        algorithm.tape.attach(algorithm.model)
+        algorithm.logits_tape.attach(algorithm.model)
 
     def before_train_step(self, algorithm: Any) -> None:
         # CReST builds a new model in each generation.
-        algorithm.tape.attach(algorithm.model)
-        algorithm.tape.start()
+        algorithm.logits_tape.attach(algorithm.model)
+        algorithm.logits_tape.start()
 
     def after_train_step(self, algorithm: Any) -> None:
-        algorithm.tape.stop()
+        algorithm.logits_tape.stop()
 
 
 class Wrapper:
@@ -58,8 +58,8 @@ class Wrapper:
     """How many steps a stage after the training has taken, in which ``it`` stands still."""
 
     def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
-        self.tape = Tape(self._has_averaged_weights)
-        self.tape.read_heads = functools.partial(evaluated_logits, self)
+        self.logits_tape = LogitsTape(self._has_averaged_weights)
+        self.logits_tape.read_heads = functools.partial(evaluated_logits, self)
         self.batch = {}
         self._said: set[str] = set()
         args.unlabeled_views = tuple(dict.fromkeys((*getattr(args, "unlabeled_views", ()), *self.views_needed(args))))
@@ -97,7 +97,7 @@ class Wrapper:
     def set_hooks(self) -> None:
         """Register the tape's hook, then the base algorithm's hooks."""
         if "TapeHook" not in self.hooks_dict:  # type: ignore[attr-defined]
-            self.register_hook(TapeHook(), "TapeHook", "VERY_HIGH")  # type: ignore[attr-defined]
+            self.register_hook(LogitsTapeHook(), "TapeHook", "VERY_HIGH")  # type: ignore[attr-defined]
         super().set_hooks()  # type: ignore[misc]
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class Wrapper:
         From the host's passes, or from one more where none carried it, which leaves running statistics alone. Without
         ``with_grad`` they carry no gradient.
         """
-        rows = self.tape.rows(self.batch[view], view, with_grad=with_grad)
+        rows = self.logits_tape.rows(self.batch[view], view, with_grad=with_grad)
         if rows is not None:
             return rows if with_grad else rows.detach()
         if view not in self._said:
