@@ -308,14 +308,14 @@ def _kind_of(algorithm: str, key: str) -> str:
     """What the program says that it expects of a key when it is given something else."""
     # No key takes a mapping.
     answer = trained("refused", algorithm=algorithm, **{key: {NO_NAME: NO_NAME}})
-    said = re.search(rf"{key} must be (.+), got ", answer.errors)
+    said = re.search(rf"{key}: expected (.+), but got ", answer.errors)
     kind = said[1] if said else "of no type that is said"
     if kind != "a text":
         return kind
     # Where any text will do, this trains.
     answer = trained("refused", "--overwrite", **_tiny(algorithm, curve=False, use_tensorboard=False, **{key: NO_NAME}))
-    said = re.search(rf"{key} '{NO_NAME}'; expected one of: (.+)|{key} must be one of (.+), got ", answer.errors)
-    return f"one of {', '.join(sorted((said[1] or said[2]).split(', ')))}" if said else kind
+    said = re.search(rf"{key} '{NO_NAME}'; expected one of: (.+)", answer.errors)
+    return f"one of {', '.join(sorted(said[1].split(', ')))}" if said else kind
 
 
 def _other_defaults(listed: Mapping[str, str]) -> dict[str, str]:

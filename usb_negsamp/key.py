@@ -96,9 +96,13 @@ class Key:
         """Whether a value may be none."""
         return self.default is None
 
-    def refined(self, **changes: Any) -> Key:
-        """The same key with other attributes; the words of its error are made anew unless given."""
-        return replace(self, **{"expected": "", **changes})
+    def with_default(self, default: Any) -> Key:
+        """The same key with another default."""
+        return replace(self, default=default)
+
+    def within(self, range: Range | None, affects: Affects) -> Key:
+        """The same key with a range, after which the words of its error are made anew, and with what it affects."""
+        return replace(self, range=range, affects=affects, expected="")
 
     def converted(self, value: Any, where: str) -> Any:
         """Return what YAML or the command line gave as a value of this key's type.

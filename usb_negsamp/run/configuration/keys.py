@@ -299,9 +299,9 @@ def described(definitions: Mapping[str, Key]) -> dict[str, Key]:
     table = {}
     for name, key in definitions.items():
         if name in of_methods:
-            key = of_methods[name].refined(default=key.default)
+            key = of_methods[name].with_default(key.default)
         elif name in of_host:
-            key = key.refined(range=of_host[name].range, affects=of_host[name].affects)
+            key = key.within(of_host[name].range, of_host[name].affects)
         table[name] = key
     return table
 

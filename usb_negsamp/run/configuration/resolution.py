@@ -168,7 +168,7 @@ def _definitions(algorithm: str, imb_algorithm: str | None) -> dict[str, Key]:
     for name in LAUNCHER_KEYS:
         definitions.pop(name, None)
     for name, default in DEFAULTS.items():
-        definitions[name] = definitions[name].refined(default=default)
+        definitions[name] = definitions[name].with_default(default)
     return {**definitions, **by_name(OWN_KEYS)}
 
 
