@@ -71,10 +71,16 @@ class DNLLWrapper(EvaluatedPair):
         settings = DNLLSettings.from_arguments(self.args)
         self.perceptions: tuple[ErrorPerception, ErrorPerception] | None = None
         if settings.selection == "error_perception":
-            first, peer = (ErrorPerception(self.args.num_classes, settings.momentum) for _ in range(2))
+            counts = self.labeled_images_of_classes()
+            first, peer = (ErrorPerception(len(counts), settings.momentum, counts) for _ in range(2))
             self.perceptions = (first, peer)
         self.register_hook(self.make_hook(settings), "DNLLHook", "HIGHEST")  # type: ignore[attr-defined]
         super().set_hooks()
+
+    def labeled_images_of_classes(self) -> Tensor:
+        """How many labeled images (K,) each class has."""
+        targets = torch.as_tensor(self.dataset_dict["train_lb"].targets).long()  # type: ignore[attr-defined]
+        return targets.bincount(minlength=self.args.num_classes)
 
     def make_hook(self, settings: DNLLSettings) -> DNLLHook:
         """The hook that couples the two networks."""

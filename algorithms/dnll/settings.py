@@ -13,6 +13,8 @@ from usb_negsamp.key import AT_LEAST_ONE, BELOW_ONE, NOT_NEGATIVE, SHARE
 from usb_negsamp.settings import Settings, setting
 
 WEAK_VIEW = "x_ulb_w"
+SHARE_OF_RELEASED_RAMP = 0.15
+"""Of the training, in the released code: its ramp's shape, whatever part of a run the ramp takes."""
 LOSS_VIEWS = {"weak_to_strong": "x_ulb_s", "weak_to_weak": "x_ulb_w_1", "weak": WEAK_VIEW}
 
 
@@ -88,5 +90,5 @@ class DNLLSettings(Settings, prefix="dnll"):
     def ramp_of(self, passed: float) -> float:
         """Share of the weights when ``passed`` of their ramp has passed."""
         if self.ramp_shape == "truncated":
-            return truncated_sigmoid_ramp(passed, share=self.ramp)
+            return truncated_sigmoid_ramp(passed, share=SHARE_OF_RELEASED_RAMP)
         return sigmoid_ramp(passed)

@@ -105,8 +105,9 @@ def hook_with(perceptions, weight=1.0, self_weight=0.0, num_negatives=1):
 
 def confusing(num_classes, confused_with):
     """The perception of a network that takes everything for one class."""
-    perception = ErrorPerception(num_classes, 0.9)
-    perception.mass[:, confused_with] = 1000.0
+    perception = ErrorPerception(num_classes, 0.9, class_counts=torch.full((num_classes,), 1000))
+    always = 50.0 * torch.nn.functional.one_hot(torch.full((num_classes,), confused_with), num_classes)
+    perception.update(always, torch.arange(num_classes))
     return perception
 
 
@@ -144,10 +145,12 @@ def test_error_perception_reads_the_labeled_logits_of_each_network(tmp_path):
     hook = algorithm.hooks_dict["DNLLHook"]
     hook.couple(algorithm, algorithm.peer)
     for network, perception in zip((algorithm, algorithm.peer), hook.perceptions, strict=True):
-        expected = ErrorPerception(10, 0.5)
+        counts = torch.as_tensor(algorithm.dataset_dict["train_lb"].targets).bincount(minlength=10)
+        expected = ErrorPerception(10, 0.5, counts)
         expected.update(network.logits_of("x_lb", with_grad=False), network.batch["y_lb"])
-        assert torch.equal(perception.mass, expected.mass)
-        assert perception.mass.sum() > 0
+        assert torch.equal(perception.weights(), expected.weights())
+        assert perception.error_sums().sum() > 0
+        assert not torch.allclose(perception.weights(), ErrorPerception(10).weights(), atol=0.01)
     assert not torch.equal(hook.perceptions[0].mass, hook.perceptions[1].mass)
 
 
@@ -287,3 +290,9 @@ def test_names_are_registered_with_the_wrappers_in_order():
     assert {"--ns3l_threshold", "--dnll_num_negatives", "--p_cutoff"} <= set(keys)
     with pytest.raises(ConfigError, match="expected the wrappers in the order"):
         usb_negsamp.wrap("fixmatch_dnll", "ns3l")
+
+
+@pytest.mark.parametrize("share", [0.15, 15 / 300, 0.5])
+def test_the_truncated_ramp_has_the_released_codes_shape_whatever_part_of_the_run_it_takes(share):
+    settings = DNLLSettings(ramp=share, ramp_shape="truncated")
+    assert [round(2 * settings.ramp_of(epoch / 15), 2) for epoch in (0, 5, 10, 15)] == [0.5, 0.81, 1.29, 2.0]

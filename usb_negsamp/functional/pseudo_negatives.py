@@ -117,39 +117,56 @@ def pseudo_negative_loss(
 
 
 class ErrorPerception:
-    """The error perception mechanism: which classes a network confuses with which (equations 22 and 23).
+    r"""The error perception mechanism: which classes a network confuses with which (equations 22 and 23).
 
-    It keeps a (K, K) matrix: in row k the confidences with which labeled samples of class k were taken for another
-    class i, summed over a step and averaged over the steps by an exponential moving average from 0. Only rows of
-    classes in the step are averaged, so a class that is rare in the batches is not forgotten; a row that is not finite
-    is left out. A network that makes no more errors ends at equal probabilities.
+    Equation 22 sums, over all labeled samples of class k, the confidences with which they are taken for another class
+    i. A step sees a few of them, so row k holds the mean confidence of an image of class k in that error, averaged over
+    the steps that had such images by an exponential moving average with momentum :math:`\mu`, and the sum over all
+    :math:`n_k` images is estimated by
 
-    >>> perception = ErrorPerception(num_classes=3, momentum=0.0)
+    .. math:: Pr_k = n_k \, \frac{\bar{m}_k}{1 - \mu^{t_k}}
+
+    with :math:`t_k` the number of those steps, which takes away the average's start at 0. Only rows of classes in the
+    step are updated, so a class that is rare in the batches is not forgotten; a row that is not finite is left out. A
+    network that makes no more errors ends at equal probabilities.
+
+    >>> perception = ErrorPerception(num_classes=3, momentum=0.9, class_counts=torch.tensor([2, 2, 2]))
     >>> perception.update(torch.tensor([[0.3, 0.7, 0.0]]).log(), torch.tensor([0]))
-    >>> perception.weights()[0]
-    tensor([0.0000, 0.6682, 0.3318])
+    >>> perception.weights()[0]  # softmax of 2 * 0.7 and 0
+    tensor([0.0000, 0.8022, 0.1978])
     """
 
-    def __init__(self, num_classes: int, momentum: float = 0.99) -> None:
+    def __init__(self, num_classes: int, momentum: float = 0.99, class_counts: Tensor | None = None) -> None:
         """Start from no errors, i.e. equal probabilities.
 
         Args:
             num_classes: K, at least 2.
-            momentum: share of the old matrix that stays at each step, in [0, 1].
+            momentum: share of the old average that stays at each step, in [0, 1).
+            class_counts: (K,), the labeled images of each class; none: the images seen so far are counted, an image
+                that comes again again.
 
         Raises:
-            ValueError: an argument is out of range.
+            ValueError: an argument is out of range, or ``class_counts`` is not (K,) or negative.
         """
         if num_classes < 2:
             raise ValueError(f"Expected argument `num_classes` to be at least 2, but got {num_classes}")
         check_between("momentum", momentum, 0.0, 1.0)
+        if momentum == 1.0:
+            raise ValueError("Expected argument `momentum` to be below 1, but got 1.0: nothing would be learned")
+        if class_counts is not None and (class_counts.shape != (num_classes,) or bool((class_counts < 0).any())):
+            raise ValueError(
+                f"Expected argument `class_counts` to be {num_classes} numbers of images, but got {class_counts}"
+            )
         self.num_classes = num_classes
         self.momentum = momentum
+        self.class_counts = None if class_counts is None else class_counts.float()
         self.mass = torch.zeros(num_classes, num_classes)
+        self.updates = torch.zeros(num_classes)
+        self.seen = torch.zeros(num_classes)
 
     @torch.no_grad()
     def update(self, logits: Tensor, labels: Tensor, reduce: Callable[[Tensor], Tensor] | None = None) -> None:
-        """Take in one step's labeled samples. The matrix moves to the device of ``logits``.
+        """Take in one step's labeled samples. The state moves to the device of ``logits``.
 
         Args:
             logits: (N, K), floating.
@@ -176,30 +193,57 @@ class ErrorPerception:
             sums = sums.view(self.num_classes, width)
             if reduce is not None:
                 sums = reduce(sums)
+            errors, counts = sums[:, :-1], sums[:, -1]
             # A step that overflowed in half precision, which the loss scaler skips, says nothing either.
-            present = (sums[:, -1:] > 0) & sums.isfinite().all(dim=1, keepdim=True)
-            mass = self.mass.to(sums.device)
-            self.mass = torch.where(present, self.momentum * mass + (1.0 - self.momentum) * sums[:, :-1], mass)
+            present = (counts > 0) & sums.isfinite().all(dim=1)
+            mean_errors = errors / counts.clamp_min(1.0).unsqueeze(1)
+            mass, updates, seen = (state.to(sums.device) for state in (self.mass, self.updates, self.seen))
+            self.mass = torch.where(
+                present.unsqueeze(1), self.momentum * mass + (1.0 - self.momentum) * mean_errors, mass
+            )
+            self.updates = updates + present
+            self.seen = torch.where(present, seen + counts, seen)
+
+    @torch.no_grad()
+    def error_sums(self) -> Tensor:
+        """Return the (K, K) matrix of equation 22, estimated; row k is 0 while no image of class k has been seen."""
+        counts = self.seen if self.class_counts is None else self.class_counts.to(self.mass.device)
+        started = 1.0 - self.momentum**self.updates
+        scale = torch.where(self.updates > 0, counts / started.clamp_min(torch.finfo(started.dtype).tiny), 0.0)
+        return scale.unsqueeze(1) * self.mass
 
     def weights(self) -> Tensor:
-        """Return the (K, K) probabilities of drawing class i as a negative of class k.
+        """Return the (K, K) probabilities of drawing class i as a negative of class k (equation 23).
 
         The softmax of each row, without its own class: the diagonal is 0 and the rows sum to 1.
         """
         own = torch.eye(self.num_classes, dtype=torch.bool, device=self.mass.device)
-        return self.mass.masked_fill(own, float("-inf")).softmax(dim=1)
+        return self.error_sums().masked_fill(own, float("-inf")).softmax(dim=1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return a copy of the matrix. The momentum is configuration, not state."""
-        return {"mass": self.mass.clone()}
+        """Return a copy of what was learned. Momentum and class counts are configuration, not state."""
+        return {name: getattr(self, name).clone() for name in _PERCEPTION_STATE}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the matrix of a :meth:`state_dict`, on the device where this one's is.
+        """Take over a :meth:`state_dict`, on the device where this one's state is.
 
         Raises:
-            ValueError: the matrix is of another number of classes.
+            ValueError: it is of another number of classes, or of a version that kept sums without their count.
         """
-        mass = state["mass"]
-        if mass.shape != self.mass.shape:
-            raise ValueError(f"Expected `mass` to have shape {tuple(self.mass.shape)}, but got {tuple(mass.shape)}")
-        self.mass = mass.detach().to(self.mass).clone()
+        for name in _PERCEPTION_STATE:
+            own = getattr(self, name)
+            if name not in state:
+                raise ValueError(
+                    f"Expected the entries {', '.join(_PERCEPTION_STATE)}, but got {', '.join(sorted(state))} alone: an "
+                    "error perception of an earlier version, which left the negatives equally probable"
+                )
+            if state[name].shape != own.shape:
+                raise ValueError(
+                    f"Expected `{name}` to have shape {tuple(own.shape)}, but got {tuple(state[name].shape)}"
+                )
+        for name in _PERCEPTION_STATE:
+            own = getattr(self, name)
+            setattr(self, name, state[name].detach().to(own).clone())
+
+
+_PERCEPTION_STATE = ("mass", "updates", "seen")
