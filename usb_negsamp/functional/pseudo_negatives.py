@@ -234,8 +234,8 @@ class ErrorPerception:
             own = getattr(self, name)
             if name not in state:
                 raise ValueError(
-                    f"Expected the entries {', '.join(_PERCEPTION_STATE)}, but got {', '.join(sorted(state))} alone: an "
-                    "error perception of an earlier version, which left the negatives equally probable"
+                    f"Expected the entries {', '.join(_PERCEPTION_STATE)}, but got {', '.join(sorted(state))} alone: "
+                    "an error perception of an earlier version, which left the negatives equally probable"
                 )
             if state[name].shape != own.shape:
                 raise ValueError(
