@@ -19,6 +19,7 @@ from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
 from usb_negsamp.algorithms.spl import SPLWrapper
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import ALGORITHMS
+from usb_negsamp.host.datasets.build import offer_sources
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 from usb_negsamp.key import Key
 
@@ -44,14 +45,23 @@ def host_names() -> list[str]:
     return sorted(name for name in ALGORITHMS.keys() if name not in _registered)  # noqa: SIM118 (no iteration)
 
 
-def wrapper_chains(name: str) -> list[tuple[str, ...]]:
-    """The wrappers that go around an algorithm, one or several in their order; around a wrapper's own, the later ones.
+def wrappers_in(algorithm: type[Any]) -> tuple[str, ...]:
+    """The wrappers that an algorithm carries, innermost first.
 
-    >>> wrapper_chains("ns3l")
+    >>> wrappers_in(NS3L), wrappers_in(DualStudent)
+    (('ns3l',), ())
+    """
+    return tuple(name for name, wrapper in WRAPPERS.items() if issubclass(algorithm, wrapper))
+
+
+def wrapper_chains(algorithm: type[Any]) -> list[tuple[str, ...]]:
+    """The wrappers that can go around an algorithm, one or several in their order; around a wrapped one, the later.
+
+    >>> wrapper_chains(NS3L)
     [('dnll',), ('spl',), ('dnll', 'spl')]
     """
-    order = list(WRAPPERS)
-    outside = order[order.index(name) + 1 :] if name in order else order
+    order, inside = list(WRAPPERS), wrappers_in(algorithm)
+    outside = order[order.index(inside[-1]) + 1 :] if inside else order
     return [chain for length in range(1, len(outside) + 1) for chain in combinations(outside, length)]
 
 
@@ -84,16 +94,27 @@ def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
 
 def register_algorithms() -> list[str]:
     """See :func:`usb_negsamp.register`."""
-    ours = {
-        "_".join((name, *chain)): (name, chain) for name in (*host_names(), *ALONE) for chain in wrapper_chains(name)
+    bases = {**{name: ALGORITHMS[name] for name in host_names()}, **ALONE}
+    composed = {
+        "_".join((name, *chain)): (name, chain)
+        for name, algorithm in bases.items()
+        for chain in wrapper_chains(algorithm)
     }
-    for name in (*ALONE, *ours):
+    for name in (*ALONE, *composed):
         if name in ALGORITHMS and name not in _registered:
-            raise ConfigError(f"the algorithm name {name!r} is taken by {ALGORITHMS[name]!r}, which is not ours")
+            base, chain = composed.get(name, (name, ()))
+            if not chain or not _is_composed(ALGORITHMS[name], bases[base], chain):
+                raise ConfigError(f"the algorithm name {name!r} is taken by {ALGORITHMS[name]!r}, which is not ours")
     for name, algorithm in ALONE.items():
         if name not in _registered:
             _registered[name] = ALGORITHMS[name] = algorithm
-    for name, (base, chain) in ours.items():
-        if name not in _registered:
+    for name, (base, chain) in composed.items():
+        if name not in ALGORITHMS:
             _registered[name] = ALGORITHMS[name] = wrap_algorithm(base, *chain)
+    offer_sources()
     return sorted(_registered)
+
+
+def _is_composed(algorithm: type[Any], base: type[Any], chain: tuple[str, ...]) -> bool:
+    """Whether ``algorithm``, which somebody else registered, is what we would make of ``base``."""
+    return issubclass(algorithm, base) and wrappers_in(algorithm) == (*wrappers_in(base), *chain)

@@ -40,8 +40,35 @@ def test_a_foreign_algorithm_of_our_name_is_not_replaced(monkeypatch):
 
     usb_negsamp.register()
     monkeypatch.delitem(_registered, "vat_ns3l")
+    monkeypatch.setitem(ALGORITHMS._dict, "vat_ns3l", type("Foreign", (ALGORITHMS["vat"],), {}))
     with pytest.raises(ConfigError, match="'vat_ns3l' is taken"):
         usb_negsamp.register()
+
+
+@pytest.fixture
+def registry_put_back(monkeypatch):
+    from usb_negsamp import algorithms
+
+    monkeypatch.setattr(algorithms, "_registered", dict(algorithms._registered))
+    kept = dict(ALGORITHMS._dict)
+    yield
+    ALGORITHMS._dict.clear()
+    ALGORITHMS._dict.update(kept)
+
+
+@pytest.mark.parametrize("with_base", [False, True])
+def test_what_the_readme_says_of_ones_own_algorithm_bears_registering_again(with_base, registry_put_back):
+    usb_negsamp.register()
+    own = type("MyMatch", (FixMatch,), {})
+    if with_base:
+        ALGORITHMS["mymatch"] = own
+    ALGORITHMS["mymatch_ns3l"] = wrapped = usb_negsamp.wrap(own, "ns3l")
+    names = usb_negsamp.register()
+    assert usb_negsamp.register() == names
+    assert ALGORITHMS["mymatch_ns3l"] is wrapped
+    assert {"mymatch_ns3l_dnll", "mymatch_ns3l_spl"} <= set(names)
+    assert issubclass(ALGORITHMS["mymatch_ns3l_dnll"], own)
+    assert ("mymatch_dnll" in names) is with_base
 
 
 def test_an_algorithm_registered_later_is_found_by_the_next_call(monkeypatch):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from usb_negsamp.run.configuration.keys import OWN_KEYS
 from usb_negsamp.run.configuration.presets import apply_preset
 
-LAUNCHER_ONLY = ("device", "curve", "deterministic")
+LAUNCHER_ONLY = ("plugin", "device", "curve", "deterministic")
 """Keys of ours that only ``usb-negsamp train`` carries out."""
 
 

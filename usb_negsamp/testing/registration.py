@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
-import runpy
 from collections.abc import Callable
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
-
-# A script that is run again under this name does not do what it does under "__main__".
-SCRIPT_NAME = "__usb_negsamp_conformance__"
+from usb_negsamp.run.configuration.plugins import call_named
 
 
 def as_text(register: str | Callable[[], Any] | None) -> str | None:
@@ -40,17 +36,4 @@ def follow(register: str) -> None:
     Raises:
         ConfigError: there is no such module, file or function.
     """
-    module, _, function = register.partition(":") if not register.endswith(".py") else (register, "", "")
-    try:
-        members = (
-            runpy.run_path(module, run_name=SCRIPT_NAME)
-            if module.endswith(".py")
-            else vars(importlib.import_module(module))
-        )
-    except (ImportError, OSError) as error:
-        raise ConfigError(f"register: expected a module to import, but {register!r} gives {error}") from error
-    if not function:
-        return
-    if not callable(members.get(function)):
-        raise ConfigError(f"register: expected a function {function!r} in {module}, but there is none")
-    members[function]()
+    call_named(register, "register")

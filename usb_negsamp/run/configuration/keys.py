@@ -35,6 +35,14 @@ OWN_KEYS: tuple[Key, ...] = (
         "ns3l-mixmatch, ns3l-fmnist, dnll-wrn, dnll-cnn13 or dual-student; lengths in iterations follow num_train_iter",
     ),
     Key(
+        "plugin",
+        name_list,
+        None,
+        "functions that add algorithms, data sets or networks of your own, as module:function or file.py:function, "
+        "between commas; the working directory is looked in",
+        expected="module:function or file.py:function, between commas",
+    ),
+    Key(
         "device",
         str,
         "auto",

@@ -20,6 +20,7 @@ from usb_negsamp.run.configuration.keys import (
     checked_keys,
     described,
 )
+from usb_negsamp.run.configuration.plugins import load_plugins
 from usb_negsamp.run.configuration.presets import apply_preset
 from usb_negsamp.run.configuration.yaml_file import read_yaml
 
@@ -69,6 +70,7 @@ def resolve(sources: Sources) -> Resolved:
     """
     notes: list[str] = []
     sources = _with_present_names(sources, notes)
+    load_plugins(_plugins(sources))
     algorithm, imb_algorithm = _chosen_algorithms(sources)
     definitions = _definitions(algorithm, imb_algorithm)
     given = {
@@ -81,6 +83,16 @@ def resolve(sources: Sources) -> Resolved:
     values.update(apply_preset(algorithm, values, {*given, *derived}, definitions))
     values["save_name"] = values["save_name"] or _run_name(values)
     return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(given))
+
+
+def _plugins(sources: Sources) -> list[str]:
+    """What the key ``plugin`` names: it is needed before the other keys are known."""
+    key = next(key for key in OWN_KEYS if key.name == "plugin")
+    where = sources.config_file or "file"
+    named = key.converted(sources.file_values.get(key.name), where)
+    if key.name in sources.given:
+        named = key.converted(sources.given[key.name], COMMAND_LINE)
+    return named or []
 
 
 def _with_present_names(sources: Sources, notes: list[str]) -> Sources:
