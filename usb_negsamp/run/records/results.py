@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import RESULTS
 
 # What the run was asked, as its configuration has it.

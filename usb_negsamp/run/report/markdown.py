@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.report.paired_statistics import Difference, Spread
 from usb_negsamp.run.report.tables import Group, Table
 

@@ -8,12 +8,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_folder
 from usb_negsamp.run.configuration.values import convert
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure

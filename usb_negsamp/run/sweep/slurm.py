@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.sweep.grid import Run
 from usb_negsamp.run.sweep.run_state import words_to_begin
 from usb_negsamp.run.sweep.workers import Handle, start_training

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import RESULTS, alone
 from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
