@@ -134,7 +134,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def alone(directory: Path, what: str) -> Iterator[None]:
+def exclusive(directory: Path, what: str) -> Iterator[None]:
     """Keep other processes out of ``directory`` for the length of the block. The lock goes when the process does.
 
     Args:

@@ -19,7 +19,7 @@ from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.paired_statistics import spread
 from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
-from usb_negsamp.run.sweep.sweep import Sweep, check_place, work_off
+from usb_negsamp.run.sweep.sweep import Sweep, check_place, run_plan
 from usb_negsamp.run.sweep.workers import Launcher
 
 USAGE = """\
@@ -78,7 +78,7 @@ def reproduce(words: Sequence[str]) -> int:
         for run in plan.runs:
             print(shlex.join(["usb-negsamp", "train", *run.argv]))
         return 0
-    return work_off(plan, requests[0], functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
+    return run_plan(plan, requests[0], functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
 
 
 def tables() -> dict[str, dict[Path, Header]]:
