@@ -10,7 +10,8 @@ import pytest
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.results import COLUMNS, append_row, write_rows
+from usb_negsamp.run.records.csv_file import write_csv
+from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.report.markdown import update_block
 from usb_negsamp.run.report.measures import common_measure
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread, t_quantile
@@ -164,7 +165,7 @@ def test_what_a_sweep_varied_names_the_lines(work_dir: Path, capsys: pytest.Capt
         for n in range(2)
     ]
     Path("sweep").mkdir()
-    write_rows(Path("sweep/results.csv"), ["ns3l_weight", "swept", *COLUMNS], rows)
+    write_csv(Path("sweep/results.csv"), ["ns3l_weight", "swept", *COLUMNS], rows)
     lines = report(capsys, "sweep", "--baseline", "ns3l_weight=10").splitlines()
     assert (
         lines[2] == "| algorithm | ns3l_weight | test error (%), best on validation | n | difference to vat_ns3l 10.0 |"

@@ -14,6 +14,7 @@ from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_folder
 from usb_negsamp.run.configuration.values import convert
+from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
@@ -129,11 +130,11 @@ class Reproduction(Sweep):
         of_config: dict[str, list[dict[str, str]]] = {name: [] for name in self.headers}
         for run, row in rows:
             of_config[run.name.split("/")[0]].append(row)
-        lines = ["| config | what | expected | measured | n |", "|-|-|-|-|-:|"]
-        for name, header in self.headers.items():
-            cells = [name, header.title, first_sentence(header.expected), measured(of_config[name])]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | {len(of_config[name])} |")
-        text = "\n".join(lines)
+        cells = [
+            [name, header.title, first_sentence(header.expected), measured(of_config[name]), str(len(of_config[name]))]
+            for name, header in self.headers.items()
+        ]
+        text = format_table(["config", "what", "expected", "measured", "n"], cells, ["-", "-", "-", "-", "-:"])
         write_atomically(self.plan.directory / TABLE_FILE, text + "\n")
         files = {"results": RESULTS, "table": TABLE_FILE}
         return [text, *(f"  {name:<11} {self.plan.directory / file}" for name, file in files.items())]
