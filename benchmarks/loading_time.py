@@ -10,7 +10,6 @@ sample: the median over turns of the microseconds a sample in one process, witho
 from __future__ import annotations
 
 import argparse
-import csv
 import platform
 import statistics
 import tempfile
@@ -27,6 +26,7 @@ from semilearn.datasets.cv_datasets.cifar import get_cifar
 
 import usb_negsamp
 from usb_negsamp.host import patching
+from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.testing import seed_everything
 
 SAMPLES = {"labeled (weak)": 0, "unlabeled (weak and strong)": 1, "evaluation (plain)": 2}
@@ -92,10 +92,7 @@ def main() -> None:
             }
         )
         print(rows[-1], flush=True)
-    with args.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(args.out, list(rows[0]), rows)
 
 
 if __name__ == "__main__":

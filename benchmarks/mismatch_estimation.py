@@ -12,7 +12,6 @@ estimate. Features are kept in ``--cache``, so that the estimators can be run ag
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import logging
 import statistics
@@ -24,6 +23,9 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
+
+from usb_negsamp.run.markdown_table import format_table
+from usb_negsamp.run.records.csv_file import write_csv
 
 DATASETS: dict[str, dict[str, int]] = {
     "digits": {"labels_per_class": 5, "num_unlabeled": 600, "validation": 290},
@@ -205,29 +207,33 @@ def table(rows: list[dict[str, Any]]) -> str:
     ways = {(row["score"], row["method"]): [] for row in rows}
     for row in rows:
         ways[row["score"], row["method"]].append(row)
-    lines = ["| score | method | " + " | ".join(f"{m:g}" for m in MISMATCHES) + " | all | bias at 0 | bias at 0.6 |"]
-    lines.append("|-|-|" + "-:|" * (len(MISMATCHES) + 3))
+    head = ["score", "method", *(f"{m:g}" for m in MISMATCHES), "all", "bias at 0", "bias at 0.6"]
+    lines = []
     for (score, method), mine in sorted(ways.items(), key=lambda way: mean(way[1], absolute=True)):
         at = {m: [row for row in mine if row["mismatch_asked"] == m] for m in MISMATCHES}
         cells = [f"{mean(at[m], absolute=True):.3f}" for m in MISMATCHES] + [f"{mean(mine, absolute=True):.3f}"]
         cells += [f"{mean(at[m]):+.3f}" for m in (MISMATCHES[0], MISMATCHES[-1])]
-        lines.append(f"| {score} | {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append([score, method, *cells])
+    return format_table(head, lines, ["-", "-", *["-:"] * (len(MISMATCHES) + 3)])
 
 
 def breakdown(rows: list[dict[str, Any]], score: str, method: str) -> str:
     """Markdown: error of one way by data set and by algorithm, and by split."""
+
+    def errors(part: list[dict[str, Any]]) -> tuple[str, str]:
+        return f"{mean(part, absolute=True):.3f}", f"{mean(part):+.3f}"
+
     mine = [row for row in rows if row["score"] == score and row["method"] == method]
-    lines = ["| data | algorithm | AUROC | mean absolute error | bias |", "|-|-|-:|-:|-:|"]
+    lines = []
     for name, algorithm in sorted({(row["dataset"], row["algorithm"]) for row in mine}):
         part = [row for row in mine if (row["dataset"], row["algorithm"]) == (name, algorithm)]
         areas = [float(row["auroc"]) for row in part if row["auroc"] != "nan"]
-        cells = f"{statistics.fmean(areas):.3f} | {mean(part, absolute=True):.3f} | {mean(part):+.3f}"
-        lines.append(f"| {name} | {algorithm} | {cells} |")
+        lines.append([name, algorithm, f"{statistics.fmean(areas):.3f}", *errors(part)])
     for seed in sorted({row["split_seed"] for row in mine}):
         part = [row for row in mine if row["split_seed"] == seed]
-        lines.append(f"| all, split {seed} | both | | {mean(part, absolute=True):.3f} | {mean(part):+.3f} |")
-    return "\n".join(lines)
+        lines.append([f"all, split {seed}", "both", "", *errors(part)])
+    head = ["data", "algorithm", "AUROC", "mean absolute error", "bias"]
+    return format_table(head, lines, ["-", "-", "-:", "-:", "-:"])
 
 
 def main() -> None:
@@ -244,10 +250,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = [row for one in trained(args) for held_out in (None, args.few) for row in estimates(one, held_out)]
-    with args.out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(args.out, list(rows[0]), rows)
     for kind, chosen in (("all", True), (str(args.few), False)):
         part = [row for row in rows if row["all_held_out"] == chosen]
         print(f"\n{kind} held-out images, {len(part)} estimates\n\n{table(part)}")

@@ -9,7 +9,6 @@ dashed line is supervised training, which sees no unlabeled image.
 from __future__ import annotations
 
 import argparse
-import csv
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.records.results import read_rows
 from usb_negsamp.run.report.measures import find_measure
 from usb_negsamp.run.sweep.mismatch_curve import KEY, REFERENCE, Line, MismatchCurve, draw_lines
 
@@ -25,11 +25,10 @@ def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:
     """The curve of one file; of ``methods`` alone, if there are any."""
     measure = find_measure("last")
     found: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            error = measure.error(row)
-            if error is not None and (not methods or row["method"] in methods):
-                found[row["method"]][float(row[KEY])][row["split_seed"]] = 100.0 - error
+    for row in read_rows(path):
+        error = measure.error(row)
+        if error is not None and (not methods or row["method"] in methods):
+            found[row["method"]][float(row[KEY])][row["split_seed"]] = 100.0 - error
     ratios = tuple(sorted({ratio for by_ratio in found.values() for ratio in by_ratio}))
     lines = [Line(name, ratios, dict(by_ratio), name == REFERENCE) for name, by_ratio in found.items()]
     return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, 60 labels of 6 seen classes, fixed_total")

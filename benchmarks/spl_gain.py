@@ -12,14 +12,15 @@ the average of all base algorithms; those that were not run with every number ar
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import shlex
 import sys
 from collections import defaultdict
 from pathlib import Path
 
-from usb_negsamp.run.report.markdown import show_spread, update_block
+from usb_negsamp.run.markdown_table import format_table
+from usb_negsamp.run.records.csv_file import read_csv
+from usb_negsamp.run.report.markdown import show_difference, show_spread, update_block
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
 CONTROL = ", V1"
@@ -31,13 +32,12 @@ def errors_of(paths: list[Path]) -> dict[Line, Errors]:
     """Test errors in percent, by split seed, for each line and kind (start, V1, or the method's name)."""
     found: dict[Line, Errors] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                base = row["method"].removesuffix(CONTROL).split(" + SPL")[0]
-                kind = "V1" if row["method"].endswith(CONTROL) else row["method"].removeprefix(f"{base} + ")
-                errors = found[base, float(row["mismatch_ratio"]), int(row["validation_size"])]
-                errors[kind][row["split_seed"]] = 100 * (1 - float(row["spl_test_acc"]))
-                errors["start"][row["split_seed"]] = 100 * (1 - float(row["spl_start_test_acc"]))
+        for row in read_csv(path)[1]:
+            base = row["method"].removesuffix(CONTROL).split(" + SPL")[0]
+            kind = "V1" if row["method"].endswith(CONTROL) else row["method"].removeprefix(f"{base} + ")
+            errors = found[base, float(row["mismatch_ratio"]), int(row["validation_size"])]
+            errors[kind][row["split_seed"]] = 100 * (1 - float(row["spl_test_acc"]))
+            errors["start"][row["split_seed"]] = 100 * (1 - float(row["spl_start_test_acc"]))
     return found
 
 
@@ -49,8 +49,7 @@ def difference(errors: Errors, kind: str, baseline: str, *, short: bool = False)
     if short:
         certain = found.interval is not None and found.interval[0] * found.interval[1] > 0
         return f"{found.mean:+.2f}{'*' if certain else ''}"
-    interval = "" if found.interval is None else f" [{found.interval[0]:+.2f}, {found.interval[1]:+.2f}]"
-    return f"{found.mean:+.2f}{interval}"
+    return show_difference(found)
 
 
 def average(lines: list[Errors]) -> Errors:
@@ -68,7 +67,7 @@ def table(found: dict[Line, Errors]) -> str:
     kinds = ["SPL", *(["SPL, soft"] if any("SPL, soft" in errors for errors in found.values()) else [])]
     head = ["trained by", "mismatch", "validation images", "n", "start", "V1", *kinds]
     head += [f"{kind} over {other}" for kind in kinds for other in ("start", "V1")]
-    lines = ["| " + " | ".join(head) + " |", "|-|" + "-:|" * (len(head) - 1)]
+    rows = []
     for (base, mismatch, size), errors in found.items():
         shown = [
             show_spread(spread(list(errors[kind].values()))) if kind in errors else ""
@@ -76,8 +75,8 @@ def table(found: dict[Line, Errors]) -> str:
         ]
         over = [difference(errors, kind, other) for kind in kinds for other in ("start", "V1")]
         number = len(errors.get("SPL", errors["start"]))
-        lines.append("| " + " | ".join([base, f"{mismatch:g}", str(size), str(number), *shown, *over]) + " |")
-    return "\n".join(lines)
+        rows.append([base, f"{mismatch:g}", str(size), str(number), *shown, *over])
+    return format_table(head, rows, ["-", *["-:"] * (len(head) - 1)])
 
 
 def table_of_sizes(found: dict[Line, Errors]) -> str:
@@ -94,7 +93,7 @@ def table_of_sizes(found: dict[Line, Errors]) -> str:
         if everywhere == {line[1:] for line in found if line[0] == base}
     ]
     head = ["trained by", "mismatch", *(f"{kind} over {other}, {size}" for kind, other in pairs for size in sizes)]
-    lines = ["| " + " | ".join(head) + " |", "|-|" + "-:|" * (len(head) - 1)]
+    lines = []
     for mismatch in mismatches:
         rows = {base: {size: found[base, mismatch, size] for size in sizes} for base in bases}
         rows[f"average of {len(bases)}"] = {size: average([rows[base][size] for base in bases]) for size in sizes}
@@ -104,8 +103,8 @@ def table_of_sizes(found: dict[Line, Errors]) -> str:
                 for kind, other in pairs
                 for size in sizes
             ]
-            lines.append("| " + " | ".join([base, f"{mismatch:g}", *shown]) + " |")
-    return "\n".join(lines)
+            lines.append([base, f"{mismatch:g}", *shown])
+    return format_table(head, lines, ["-", *["-:"] * (len(head) - 1)])
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ them alike: a ratio of two in the same turn is good to a few percent where the t
 from __future__ import annotations
 
 import argparse
-import csv
 import platform
 import statistics
 import tempfile
@@ -21,6 +20,7 @@ import torch
 
 from usb_negsamp.host import device
 from usb_negsamp.host.build import build_algorithm
+from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.testing import seed_everything, tiny_arguments
 
 
@@ -137,7 +137,4 @@ def write_rows(rows: Sequence[dict[str, Any]], out: Path, shown: Sequence[str]) 
     """Print the columns ``shown`` of each row, and write all of them to the CSV file ``out``."""
     for row in rows:
         print({key: row[key] for key in shown}, flush=True)
-    with out.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(out, list(rows[0]), rows)

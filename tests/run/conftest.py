@@ -60,8 +60,8 @@ def occupied() -> Iterator[Callable[[Path], None]]:
 
     def occupy(folder: Path) -> None:
         held = (
-            "import sys, pathlib; from usb_negsamp.run.records.directory import alone\n"
-            "with alone(pathlib.Path(sys.argv[1]), 'run'): print('held', flush=True); sys.stdin.read()"
+            "import sys, pathlib; from usb_negsamp.run.records.directory import exclusive\n"
+            "with exclusive(pathlib.Path(sys.argv[1]), 'run'): print('held', flush=True); sys.stdin.read()"
         )
         command = [sys.executable, "-c", held, str(folder)]
         other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -179,7 +179,10 @@ def test_generators_and_device_are_put_back():
         ({"overrides": {"save_dir": "here"}}, "overrides: expected no save_dir"),
         ({"overrides": {"uratoi": 2}, "checks": ["run"]}, "unknown key 'uratoi'; did you mean 'uratio'"),
         ({"register": lambda: None}, "register: expected .* a function at the top level"),
-        ({"name": "own_match", "register": "own_algoritms"}, "register: expected a module to import, or a file, but 'own_algor"),
+        (
+            {"name": "own_match", "register": "own_algoritms"},
+            "register: expected a module to import, or a file, but 'own_algor",
+        ),
         (
             {"name": "own_match", "register": "own_algorithms:regster"},
             "expected a function 'regster' in own_algorithms",

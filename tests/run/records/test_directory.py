@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import check_directory, prepare_directory, run_files
+
+NO_PROCESS = 2**22 + 1
+"""More than any process number of Linux."""
 
 
 def asked(work_dir: Path, **changes: Any) -> Namespace:
@@ -81,10 +83,19 @@ def test_checking_a_folder_that_is_not_there_does_not_make_it(work_dir: Path) ->
     assert list(work_dir.iterdir()) == []
 
 
-def test_an_atomic_write_that_fails_leaves_the_old_file(work_dir: Path) -> None:
-    path = work_dir / "manifest.json"
-    write_atomically(path, "old")
-    with pytest.raises(TypeError):
-        write_atomically(path, None)  # type: ignore[arg-type]
-    assert path.read_text() == "old"
-    assert list(work_dir.iterdir()) == [path]
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_a_killed_run_was_writing_goes_with_the_next_start(old_run: Path, overwrite: bool) -> None:
+    (old_run / "split/toy").mkdir()
+    torn = [old_run / f".latest_model.pth.{NO_PROCESS}.writing", old_run / f"split/toy/.idx.npy.{NO_PROCESS}.writing"]
+    foreign = [old_run / "figures/.curve.png.1.writing", old_run / ".notes.txt.swp", old_run / ".notes.writing"]
+    for path in (*torn, *foreign):
+        path.write_bytes(b"half")
+    prepare_directory(old_run, overwrite)
+    assert not any(path.exists() for path in torn)
+    assert all(path.exists() for path in foreign)
+
+
+def test_a_folder_with_the_torn_file_of_a_killed_run_alone_holds_no_run(work_dir: Path) -> None:
+    (work_dir / "one").mkdir()
+    (work_dir / f"one/.manifest.json.{NO_PROCESS}.writing").write_bytes(b"half")
+    assert check_directory(asked(work_dir)) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.results import COLUMNS, append_row, write_rows
+from usb_negsamp.run.records.csv_file import write_csv
+from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.report.markdown import update_block
 from usb_negsamp.run.report.measures import common_measure
-from usb_negsamp.run.report.paired_statistics import paired_difference, spread, t_quantile
+from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
 ON_TEST = "best on the evaluation images themselves"
 
@@ -164,7 +166,7 @@ def test_what_a_sweep_varied_names_the_lines(work_dir: Path, capsys: pytest.Capt
         for n in range(2)
     ]
     Path("sweep").mkdir()
-    write_rows(Path("sweep/results.csv"), ["ns3l_weight", "swept", *COLUMNS], rows)
+    write_csv(Path("sweep/results.csv"), ["ns3l_weight", "swept", *COLUMNS], rows)
     lines = report(capsys, "sweep", "--baseline", "ns3l_weight=10").splitlines()
     assert (
         lines[2] == "| algorithm | ns3l_weight | test error (%), best on validation | n | difference to vat_ns3l 10.0 |"
@@ -280,8 +282,24 @@ def test_a_report_that_cannot_be_is_one_line(
 
 
 @pytest.mark.parametrize(("degrees", "quantile"), [(1, 12.706), (2, 4.303), (4, 2.776), (9, 2.262), (1000, 1.962)])
-def test_the_t_quantile_is_that_of_the_books(degrees: int, quantile: float) -> None:
-    assert t_quantile(degrees) == pytest.approx(quantile, abs=6e-4)
+def test_the_interval_is_that_of_the_books(degrees: int, quantile: float) -> None:
+    """Half its width is the quantile of Student's distribution where the differences spread by the root of n."""
+    n = degrees + 1
+    values = [(-1.0) ** i * (i + 1) for i in range(n)]
+    scale = math.sqrt(n) / statistics.stdev(values)
+    baseline = {str(i): 7.0 for i in range(n)}
+    found = paired_difference({str(i): 7.0 + scale * value for i, value in enumerate(values)}, baseline)
+    assert found is not None
+    assert found.interval is not None
+    low, high = found.interval
+    assert (low + high) / 2 == pytest.approx(scale * statistics.mean(values))
+    assert (high - low) / 2 == pytest.approx(quantile, abs=6e-4)
+
+
+def test_differences_that_are_all_the_same_have_an_interval_of_no_width() -> None:
+    found = paired_difference({"0": 3.0, "1": 4.0}, {"0": 1.0, "1": 2.0})
+    assert found is not None
+    assert found.interval == (2.0, 2.0)
 
 
 def test_a_spread_is_the_samples_and_one_value_has_none() -> None:

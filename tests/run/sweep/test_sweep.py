@@ -20,7 +20,7 @@ from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.sweep import slurm, workers
 from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
-from usb_negsamp.run.sweep.run_state import words_to_begin
+from usb_negsamp.run.sweep.run_state import resume_arguments
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of
 
 WriteConfig = Callable[..., str]
@@ -232,21 +232,31 @@ def test_finished_runs_are_not_run_again_and_a_larger_grid_keeps_the_rows(
     assert launcher.started[-1] == ("ns3l_weight=1", ("--overwrite",))
 
 
+def test_what_a_killed_sweep_was_writing_goes_with_the_next_one(
+    write_config: WriteConfig, launcher: FakeLauncher
+) -> None:
+    torn = Path(f"runs/run_sweep/.results.csv.{2**22 + 1}.writing")
+    torn.parent.mkdir(parents=True)
+    torn.write_text("half")
+    assert main(["sweep", "--c", write_config(), "--grid", "ns3l_weight=1"]) == 0
+    assert not torn.exists()
+
+
 def test_a_run_begins_goes_on_or_begins_anew_by_what_is_left_of_it(write_config: WriteConfig) -> None:
     run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
-    assert words_to_begin(run) == ()
+    assert resume_arguments(run) == ()
     leave_run(run, "SIGINT")
-    assert words_to_begin(run) == ("--resume",)
+    assert resume_arguments(run) == ("--resume",)
     leave_run(run, None, row=False)
-    assert words_to_begin(run) == ("--resume",)
+    assert resume_arguments(run) == ("--resume",)
     leave_run(run, "finished", row=False)
-    assert words_to_begin(run) == ("--overwrite",)
+    assert resume_arguments(run) == ("--overwrite",)
     (run.directory / "latest_model.pth").unlink()
     leave_run(run, "error: ValueError: x", checkpoint=False)
-    assert words_to_begin(run) == ("--overwrite",)
+    assert resume_arguments(run) == ("--overwrite",)
     leave_run(run, "finished")
-    assert words_to_begin(run) is None
-    assert words_to_begin(run, anew=True) == ("--overwrite",)
+    assert resume_arguments(run) is None
+    assert resume_arguments(run, anew=True) == ("--overwrite",)
 
 
 def test_a_finished_run_of_another_configuration_is_not_taken_for_this_one(
@@ -363,6 +373,7 @@ time.sleep(60)
     process = subprocess.Popen([sys.executable, "-c", parent])
     pid = ""
     while not pid:
+        assert process.poll() is None, "the sweep ended by itself"
         time.sleep(0.02)
         pid = (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""
     process.kill()

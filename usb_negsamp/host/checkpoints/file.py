@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from usb_negsamp.atomic_write import replacing
 from usb_negsamp.errors import ConfigError
 
 
@@ -32,15 +33,10 @@ def plain(value: Any) -> Any:
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write ``checkpoint`` beside ``path`` and rename it: ``path`` is the old file or the new one, never half."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        torch.save(plain(checkpoint), beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    """Write ``checkpoint``: ``path``, whose folder is made, is the old file or the new one, never half."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        torch.save(plain(checkpoint), file)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

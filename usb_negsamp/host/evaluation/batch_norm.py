@@ -8,13 +8,13 @@ gives the network its own back afterwards: training is untouched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from usb_negsamp.host.datasets.plain_images import plain_images
@@ -34,34 +34,52 @@ def _calibration_batches(algorithm: Any, num_batches: int) -> list[Tensor]:
     return batches
 
 
-@contextmanager
-def reestimated_batch_norm(algorithm: Any) -> Iterator[None]:
-    """Inside the block, ``algorithm.model`` has the statistics of its present weights, if ``bn_batches`` > 0."""
-    num_batches = getattr(algorithm.args, "bn_batches", 0) or 0
-    layers = [m for m in algorithm.model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    if num_batches == 0 or not layers:
-        yield
+def _layers_with_statistics(model: nn.Module) -> list[_BatchNorm]:
+    return [layer for layer in model.modules() if isinstance(layer, _BatchNorm) and layer.running_mean is not None]
+
+
+@torch.no_grad()
+def average_batch_statistics(model: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Replace the running statistics of ``model`` by the mean over ``batches`` of inputs, moved to its device.
+
+    Every batch counts the same. Batch norms alone are in training mode meanwhile; modes and momenta are as before
+    afterwards. A model without running statistics is not passed anything.
+    """
+    layers = _layers_with_statistics(model)
+    if not layers:
         return
-    kept = [
-        (layer.momentum, {name: buffer.clone() for name, buffer in layer.named_buffers()}, layer.training)
-        for layer in layers
-    ]
-    device = next(algorithm.model.parameters()).device
+    modes = [(module, module.training) for module in model.modules()]
+    momenta = [layer.momentum for layer in layers]
+    device = next(model.parameters()).device
+    model.eval()
     try:
         for layer in layers:
             layer.reset_running_stats()
             layer.momentum = None
             layer.train()
-        with torch.no_grad():
-            for batch in _calibration_batches(algorithm, num_batches):
-                algorithm.model(batch.to(device))
-        for layer in layers:
-            layer.eval()
+        for batch in batches:
+            model(batch.to(device))
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def reestimated_batch_norm(algorithm: Any) -> Iterator[None]:
+    """Inside the block, ``algorithm.model`` has the statistics of its present weights, if ``bn_batches`` > 0."""
+    num_batches = getattr(algorithm.args, "bn_batches", 0) or 0
+    layers = _layers_with_statistics(algorithm.model)
+    if num_batches == 0 or not layers:
+        yield
+        return
+    kept = [{name: buffer.clone() for name, buffer in layer.named_buffers()} for layer in layers]
+    try:
+        average_batch_statistics(algorithm.model, _calibration_batches(algorithm, num_batches))
         yield
     finally:
-        for layer, (momentum, buffers, training) in zip(layers, kept, strict=True):
-            layer.momentum = momentum
-            layer.train(training)
+        for layer, buffers in zip(layers, kept, strict=True):
             for name, buffer in layer.named_buffers():
                 buffer.copy_(buffers[name])
 
@@ -70,31 +88,13 @@ MAX_IMAGES = 4096
 """Training images that re-estimate batch statistics, at most."""
 
 
-@torch.no_grad()
 def reestimate_batch_norm(algorithm: Any) -> None:
     """Give ``algorithm.model`` the batch statistics of its present weights on training images, without augmentation.
 
     Evenly spaced labeled and unlabeled images, at most ``MAX_IMAGES``; the average of all batches. Nothing else of the
     network is trained or in training mode.
     """
-    layers = [m for m in algorithm.model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    if not layers:
-        return
-    was_training = algorithm.model.training
-    momenta = [layer.momentum for layer in layers]
-    device = next(algorithm.model.parameters()).device
-    algorithm.model.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None
-        layer.train()
-    try:
-        for images in _evenly_spaced_batches(algorithm):
-            algorithm.model(images.to(device))
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-        algorithm.model.train(was_training)
+    average_batch_statistics(algorithm.model, _evenly_spaced_batches(algorithm))
 
 
 def _evenly_spaced_batches(algorithm: Any) -> Iterator[Tensor]:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from semilearn.datasets import utils
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host.patching import replace_everywhere
 
 
@@ -48,13 +49,17 @@ def seeded(seed: int | None) -> Iterator[None]:
         np.random.set_state(state)
 
 
+def _copy(source: str, target: str) -> None:
+    write_atomically(target, Path(source).read_bytes())
+
+
 def _keep(written: Path, args: Any) -> None:
     save_dir, save_name = getattr(args, "save_dir", None), getattr(args, "save_name", None)
     if save_dir is None or save_name is None or getattr(args, "rank", 0) > 0:
         return
     folder = Path(save_dir) / str(save_name) / "split"
     try:
-        shutil.copytree(written / "data", folder, dirs_exist_ok=True)
+        shutil.copytree(written / "data", folder, copy_function=_copy, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
         warnings.warn(f"the indices of the split are not kept: {folder} cannot be written ({error})", stacklevel=3)
 

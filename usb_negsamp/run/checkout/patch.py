@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.checkout.insertions import Insertion, read_insertions, with_insertions, without_insertions
 from usb_negsamp.run.configuration.packaged import packaged_folder
@@ -132,15 +132,7 @@ def _write(path: Path, content: bytes | None) -> None:
     if content is None:
         path.unlink()
         return
-    path = path.resolve()
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        if path.exists():
-            shutil.copymode(path, beside)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomically(path, content)
 
 
 def _read(checkout: Path, name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from usb_negsamp.run.configuration.headers import first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_folder
+from usb_negsamp.run.markdown_table import format_table
 
 
 def config_tables(folder: Path | None = None) -> str:
@@ -21,14 +22,13 @@ def config_tables(folder: Path | None = None) -> str:
         ConfigError: a file has no complete header.
     """
     folder = folder or packaged_folder("config")
-    rows: dict[tuple[str, str, int], list[str]] = {}
+    tables: dict[tuple[str, str, int], list[list[str]]] = {}
     for path in sorted(folder.glob("*/**/*.yaml")):
         header = read_header(path)
         name = path.relative_to(folder).with_suffix("").as_posix()
-        figure = first_sentence(header.expected)
-        row = f"| [`{name}`]({name}.yaml) | {_cell(header.title)} | {_cell(figure)} |"
+        row = [f"[`{name}`]({name}.yaml)", header.title, first_sentence(header.expected)]
         for table in header.tables or (0,):
-            rows.setdefault((name.split("/")[0], header.paper, table), []).append(row)
+            tables.setdefault((name.split("/")[0], header.paper, table), []).append(row)
     blocks = [
         "# Configurations by the papers' tables",
         "Written by `usb-negsamp list configs --markdown` from the headers of the files, which say more: what the "
@@ -36,11 +36,7 @@ def config_tables(folder: Path | None = None) -> str:
         "reproduce ns3l/table1` trains a table and shows its figures beside the measured ones. The files directly in "
         "this folder stand in the [README](../README.md).",
     ]
-    for (_, paper, table), lines in sorted(rows.items()):
+    for (_, paper, table), rows in sorted(tables.items()):
         blocks.append(f"## {paper}" + (f", Table {table}" if table else ""))
-        blocks.append("\n".join(["| config | what | expected |", "|---|---|---|", *lines]))
+        blocks.append(format_table(["config", "what", "expected"], rows, ["---"] * 3))
     return "\n\n".join(blocks)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

@@ -24,6 +24,7 @@ from usb_negsamp.key import (
     by_name,
     with_present_names,
 )
+from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.value_types import class_list, name_list, whole_numbers
 
 OWN_KEYS: tuple[Key, ...] = (
@@ -338,9 +339,9 @@ def markdown_table(keys: Iterable[Key] = OWN_KEYS) -> str:
     |-|-|-|-|-|
     | `curve` | true |  |  | draw it |
     """
-    lines = ["| key | default | unit | paper | meaning |", "|-|-|-|-|-|"]
+    rows = []
     for key in keys:
         default = "none" if key.default is None else str(key.default).lower()
         meaning = f"{key.meaning} ({', '.join(key.choices)})" if key.choices else key.meaning
-        lines.append(f"| `{key.name}` | {default} | {key.unit} | {key.symbol} | {meaning} |")
-    return "\n".join(lines)
+        rows.append([f"`{key.name}`", default, key.unit, key.symbol, meaning])
+    return format_table(["key", "default", "unit", "paper", "meaning"], rows, ["-"] * 5)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from usb_negsamp.atomic_write import remove_leftovers
 from usb_negsamp.errors import ConfigError
 
 LATEST = "latest_model.pth"
@@ -27,6 +28,7 @@ NEGATIVES = "negatives.png"
 TSNE = "tsne.png"
 LOG = "log.txt"
 TENSORBOARD = "tensorboard"
+SPLIT_INDICES = "split"
 
 RUN_FILES = (
     LATEST,
@@ -42,9 +44,9 @@ RUN_FILES = (
     "spl_kept_ratio.png",
     LOG,
     f"{TENSORBOARD}/events.out.tfevents.*",
-    "split/*.npy",
-    "split/*.npz",
-    "split/*.json",
+    f"{SPLIT_INDICES}/*.npy",
+    f"{SPLIT_INDICES}/*.npz",
+    f"{SPLIT_INDICES}/*.json",
 )
 
 
@@ -91,11 +93,16 @@ def check_directory(args: Namespace) -> Path | None:
 
 
 def prepare_directory(directory: Path, overwrite: bool) -> None:
-    """Make the directory; with ``overwrite`` remove the files that runs write, and nothing else."""
+    """Make the directory; with ``overwrite`` remove the files that runs write, and nothing else.
+
+    Parts of files that a killed run was writing go in any case.
+    """
     if overwrite:
         for path in run_files(directory):
             path.unlink()
     directory.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(directory)
+    remove_leftovers(directory / SPLIT_INDICES, below=True)
 
 
 def _checkpoint(args: Namespace, directory: Path) -> Path:
@@ -127,7 +134,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def alone(directory: Path, what: str) -> Iterator[None]:
+def exclusive(directory: Path, what: str) -> Iterator[None]:
     """Keep other processes out of ``directory`` for the length of the block. The lock goes when the process does.
 
     Args:

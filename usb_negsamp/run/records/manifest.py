@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.key import Affects
 from usb_negsamp.run.configuration.keys import affects_of, of_earlier_version
 from usb_negsamp.run.records import versions
-from usb_negsamp.run.records.atomic_write import write_atomically
 
 _SESSION_KEYS = ("start", "end", "wall_seconds", "exit_reason", "iterations_done", "argv")
 

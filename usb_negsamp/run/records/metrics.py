@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.scalars import CLOCKS, finite_or_none, scalars
 
 

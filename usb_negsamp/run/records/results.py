@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
+from usb_negsamp.run.records.csv_file import read_csv, write_csv
 from usb_negsamp.run.records.directory import RESULTS
 
 # What the run was asked, as its configuration has it.
@@ -171,18 +169,8 @@ def selection_rule(results: Mapping[str, Any]) -> str:
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """Append ``row``; rows and columns that another version left in the file are kept, those of ``row`` added."""
-    rows: list[Mapping[str, Any]] = []
-    columns = [*COLUMNS, *(name for name in row if name not in COLUMNS)]
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-            columns += [name for name in reader.fieldnames or [] if name not in columns]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*rows, row])
-    write_atomically(path, text.getvalue())
+    present, rows = read_csv(path) if path.exists() else ([], [])
+    write_csv(path, list(dict.fromkeys([*COLUMNS, *row, *present])), [*rows, row])
 
 
 # Names, in one text, the keys that a sweep varied; the columns of those names hold their values.
@@ -195,26 +183,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         ConfigError: it is no table of results.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, restval="")
-            rows = list(reader)
-            columns = set(reader.fieldnames or ())
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
-    missing = {"algorithm", "dataset", "split_seed"} - columns
+    columns, rows = read_csv(path)
+    missing = {"algorithm", "dataset", "split_seed"}.difference(columns)
     if missing or any(None in row for row in rows):
         raise ConfigError(f"{path} is no table of results" + (f": no column {min(missing)!r}" if missing else ""))
     return rows
-
-
-def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a whole file, atomically."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(path, text.getvalue())
 
 
 def collect_rows(places: Sequence[str]) -> list[dict[str, str]]:

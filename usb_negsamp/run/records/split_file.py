@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from usb_negsamp.atomic_write import replacing
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import MANIFEST, SPLIT
 
 
 def write_split(directory: Path, record: Any) -> None:
     """Write ``record`` (a :class:`usb_negsamp.data.SplitRecord`) into the run's folder."""
-    content = io.BytesIO()
-    np.savez(content, digest=np.array(record.digest), **record.arrays)
-    write_atomically(directory / SPLIT, content.getvalue())
+    with replacing(directory / SPLIT) as file:
+        np.savez(file, digest=np.array(record.digest), **record.arrays)
 
 
 def check_same_split(checkpoint: Path, digest: str | None) -> None:

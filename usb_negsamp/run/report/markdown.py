@@ -1,12 +1,13 @@
-"""Tables as Markdown, and the block of a README that a table is written into."""
+"""Tables of test errors as Markdown, and the block of a README that a table is written into."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
+from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.report.paired_statistics import Difference, Spread
 from usb_negsamp.run.report.tables import Group, Table
 
@@ -21,14 +22,14 @@ def markdown(table: Table) -> str:
         marks.append("-:")
     head += table.further
     marks += ["-:"] * len(table.further)
-    lines = [_row(head), "|" + "|".join(marks) + "|"]
+    rows = []
     for group in table.lines:
         cells = [*group, show_spread(table.spread_of(group)), str(len(table.lines[group]))]
         if compared:
             cells.append(_difference(table, group))
         cells += [show_spread(found[group], 3) if group in found else "" for found in table.further.values()]
-        lines.append(_row(cells))
-    return "\n".join([caption(table), "", *lines])
+        rows.append(cells)
+    return f"{caption(table)}\n\n{format_table(head, rows, marks)}"
 
 
 def caption(table: Table) -> str:
@@ -104,10 +105,6 @@ def update_block(path: Path, name: str, content: str) -> bool:
         return False
     write_atomically(path, changed)
     return True
-
-
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _named(table: Table, group: Group | None) -> str:

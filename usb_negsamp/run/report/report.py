@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.results import SWEPT, collect_rows
 from usb_negsamp.run.report.markdown import markdown, update_block
 from usb_negsamp.run.report.measures import common_measure, find_measure

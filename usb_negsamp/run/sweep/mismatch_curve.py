@@ -15,6 +15,7 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.report.markdown import show_difference, show_spread
 from usb_negsamp.run.report.measures import Measure, common_measure
 from usb_negsamp.run.report.paired_statistics import Difference, Spread, paired_difference, spread
@@ -239,7 +240,7 @@ def mismatch_table(curve: MismatchCurve) -> str:
     compared = curve.reference is not None
     head = ["algorithm", *(f"{ratio:g}" for ratio in curve.ratios), "area", "worst", "at", "n"]
     head += [f"area over {REFERENCE}", f"below {REFERENCE} at"] if compared else []
-    rows = [head, ["-", *["-:"] * (len(head) - 1)]]
+    rows = []
     for line in curve.lines:
         worst, where = line.worst()
         cells = [line.name, *(_shown(line.at(ratio)) for ratio in curve.ratios), show_area(line)]
@@ -248,7 +249,8 @@ def mismatch_table(curve: MismatchCurve) -> str:
             over = curve.over_reference(line)
             cells += ["" if over is None else show_difference(over), numbers(curve.below_reference(line))]
         rows.append(cells)
-    return "\n".join([caption(curve), "", *(f"| {' | '.join(cells)} |" for cells in rows)])
+    marks = [" - ", *[" -: "] * (len(head) - 1)]
+    return f"{caption(curve)}\n\n{format_table(head, rows, marks)}"
 
 
 def caption(curve: MismatchCurve) -> str:

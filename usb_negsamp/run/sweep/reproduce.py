@@ -8,18 +8,19 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_folder
-from usb_negsamp.run.records.atomic_write import write_atomically
+from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.paired_statistics import spread
 from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
-from usb_negsamp.run.sweep.sweep import Sweep, check_place, work_off
+from usb_negsamp.run.sweep.sweep import Sweep, check_place, run_plan
 from usb_negsamp.run.sweep.workers import Launcher
 
 USAGE = """\
@@ -80,7 +81,7 @@ def reproduce(words: Sequence[str]) -> int:
         for run in plan.runs:
             print(shlex.join(["usb-negsamp", "train", *run.argv]))
         return 0
-    return work_off(plan, requests[0], functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
+    return run_plan(plan, requests[0], functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
 
 
 def tables() -> dict[str, dict[Path, Header]]:
@@ -131,11 +132,11 @@ class Reproduction(Sweep):
         of_config: dict[str, list[dict[str, str]]] = {name: [] for name in self.headers}
         for run, row in rows:
             of_config[run.name.split("/")[0]].append(row)
-        lines = ["| config | what | expected | measured | n |", "|-|-|-|-|-:|"]
-        for name, header in self.headers.items():
-            cells = [name, header.title, first_sentence(header.expected), measured(of_config[name])]
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + f" | {len(of_config[name])} |")
-        text = "\n".join(lines)
+        cells = [
+            [name, header.title, first_sentence(header.expected), measured(of_config[name]), str(len(of_config[name]))]
+            for name, header in self.headers.items()
+        ]
+        text = format_table(["config", "what", "expected", "measured", "n"], cells, ["-", "-", "-", "-", "-:"])
         write_atomically(self.plan.directory / TABLE_FILE, text + "\n")
         files = {"results": RESULTS, "table": TABLE_FILE}
         return [text, *(f"  {name:<11} {self.plan.directory / file}" for name, file in files.items())]

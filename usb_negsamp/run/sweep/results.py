@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.run.records.directory import MANIFEST, RESULTS
 from usb_negsamp.run.records.manifest import read_manifest
-from usb_negsamp.run.records.results import COLUMNS, SWEPT, read_rows, write_rows
+from usb_negsamp.run.records.results import COLUMNS, SWEPT, read_rows
 from usb_negsamp.run.sweep.grid import Plan, Run
 from usb_negsamp.run.sweep.run_state import last_row
 
@@ -32,7 +33,7 @@ def write_results(plan: Plan) -> list[tuple[Run, dict[str, str]]]:
     if everything:
         columns = dict.fromkeys([*(key for key in swept if key not in COLUMNS), SWEPT, *COLUMNS])
         columns.update(dict.fromkeys(name for row in everything for name in row))
-        write_rows(path, list(columns), everything)
+        write_csv(path, list(columns), everything)
     return [(run, rows[run.name]) for run in plan.runs if run.name in rows]
 
 

@@ -9,8 +9,8 @@ from usb_negsamp.run.records.results import read_rows
 from usb_negsamp.run.sweep.grid import Run
 
 
-def words_to_begin(run: Run, anew: bool = False) -> tuple[str, ...] | None:
-    """Return the words that ``train`` needs to bring the run to its end, or None where it has finished.
+def resume_arguments(run: Run, anew: bool = False) -> tuple[str, ...] | None:
+    """Return what ``train`` needs beside the run's own words to bring it to its end, or None where it has finished.
 
     Args:
         run: the run.

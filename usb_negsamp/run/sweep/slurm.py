@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.sweep.grid import Run
-from usb_negsamp.run.sweep.run_state import words_to_begin
+from usb_negsamp.run.sweep.run_state import resume_arguments
 from usb_negsamp.run.sweep.workers import Handle, start_training
 
 # Parameters that submitit has for every cluster; it wants the others prefixed with the cluster's name.
@@ -165,7 +165,7 @@ class TrainJob:
     def __call__(self) -> int:
         """Train, and return the exit code."""
         os.chdir(self.directory)
-        words = words_to_begin(self.run, self.anew)
+        words = resume_arguments(self.run, self.anew)
         if words is None:
             return 0
         self.process = start_training(self.run, words, os.environ, new_session=False)

@@ -6,17 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from usb_negsamp.atomic_write import remove_leftovers, write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.records.atomic_write import write_atomically
-from usb_negsamp.run.records.directory import RESULTS, alone
+from usb_negsamp.run.records.directory import RESULTS, exclusive
 from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import Plan, Request, Run, make_plan, parse
 from usb_negsamp.run.sweep.mismatch_curve import PICTURE as CURVE_PICTURE
 from usb_negsamp.run.sweep.mismatch_curve import TABLE, MismatchCurve, curve_of, draw_mismatch_curve, mismatch_table
 from usb_negsamp.run.sweep.results import write_results
-from usb_negsamp.run.sweep.run_state import failure, last_row, words_to_begin
+from usb_negsamp.run.sweep.run_state import failure, last_row, resume_arguments
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of, draw_cells
 from usb_negsamp.run.training.console import Console
 
@@ -55,7 +55,7 @@ def sweep(words: Sequence[str]) -> int:
     """
     request = parse(words)
     check_place(request)
-    return work_off(make_plan(request), request)
+    return run_plan(make_plan(request), request)
 
 
 def check_place(request: Request) -> None:
@@ -72,7 +72,7 @@ def check_place(request: Request) -> None:
         check(request.slurm)
 
 
-def work_off(
+def run_plan(
     plan: Plan, request: Request, session: Callable[[Plan, int, workers.Launcher], Sweep] | None = None
 ) -> int:
     """Train what is left of ``plan`` and show the results; return the exit code.
@@ -85,13 +85,14 @@ def work_off(
     Raises:
         ConfigError: a run's folder holds something else, or the plan's cannot be made.
     """
-    todo = [(run, begin) for run in plan.runs if (begin := words_to_begin(run, anew=request.overwrite)) is not None]
+    todo = [(run, begin) for run in plan.runs if (begin := resume_arguments(run, anew=request.overwrite)) is not None]
     launcher = _launcher(request, plan)
     try:
         plan.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"{plan.directory} cannot be the sweep's folder: {error.strerror}") from error
-    with alone(plan.directory, "sweep"):
+    with exclusive(plan.directory, "sweep"):
+        remove_leftovers(plan.directory)
         return (session or Sweep)(plan, request.jobs, launcher).execute(todo)
 
 

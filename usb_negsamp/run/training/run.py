@@ -18,8 +18,8 @@ from usb_negsamp.run.records.directory import (
     METRICS,
     RESULTS,
     TENSORBOARD,
-    alone,
     check_directory,
+    exclusive,
     prepare_directory,
     run_directory,
 )
@@ -101,18 +101,18 @@ class _Run:
         self._resume(algorithm)
         self._check_source()
         build.check_network(algorithm)
-        with self._alone():
+        with self._exclusive():
             self._open(algorithm)
             with self._recorded(algorithm):
                 self._stages(algorithm)
         return self.exit_code
 
-    def _alone(self) -> AbstractContextManager[None]:
+    def _exclusive(self) -> AbstractContextManager[None]:
         """Keep a second process that would write the same files out of the run's folder."""
         if not self.process.is_main:
             return nullcontext()
         self.directory.mkdir(parents=True, exist_ok=True)
-        return alone(self.directory, "run")
+        return exclusive(self.directory, "run")
 
     def _check_source(self) -> None:
         """Refuse to learn SPL's mask on images whose labels the run that it starts from has trained on."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.figures.picture import write_picture
-from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.metrics import read_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
 from usb_negsamp.run.training.console import Console
