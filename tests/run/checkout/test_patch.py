@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -282,6 +283,45 @@ def test_a_file_that_cannot_be_written_puts_the_others_back(
     assert main(["patch", str(checkout)]) == 2
     assert "b.yaml cannot be written: Permission denied; nothing was changed" in the_line(capsys)
     assert tree(checkout) == before
+
+
+@pytest.mark.parametrize("flags", [[], ["--revert"]])
+@pytest.mark.parametrize("at", range(6))
+def test_a_disk_that_fills_up_at_any_write_leaves_all_files_as_they_were(
+    checkout: Path, our_configs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    at: int, flags: list[str],
+) -> None:  # fmt: skip
+    if flags:
+        assert main(["patch", str(checkout)]) == 0
+        capsys.readouterr()
+    before = tree(checkout)
+    fsync, flushed = os.fsync, []
+
+    def full_from_then_on(descriptor: int) -> None:
+        flushed.append(descriptor)
+        if len(flushed) > at:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_from_then_on)
+    code = main(["patch", str(checkout), *flags])
+    if code == 0:
+        assert len(flushed) <= at, "fewer files than writes were tried"
+        return
+    assert "cannot be written: No space left on device; nothing was changed" in the_line(capsys)
+    assert tree(checkout) == before
+
+
+def test_a_link_in_the_place_of_a_folder_of_ours_outlives_the_revert(
+    checkout: Path, our_configs: Path, tmp_path: Path
+) -> None:
+    assert main(["patch", str(checkout)]) == 0
+    elsewhere = tmp_path / "elsewhere"
+    (checkout / "config/table1").rename(elsewhere)
+    (checkout / "config/table1").symlink_to(elsewhere)
+    assert main(["patch", str(checkout), "--revert"]) == 0
+    assert (checkout / "config/table1").is_symlink()
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_check_tells_pristine_patched_and_modified_apart(

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.checkout.insertions import Insertion, read_insertions, with_insertions, without_insertions
+from usb_negsamp.run.checkout.transaction import replace_all
 from usb_negsamp.run.configuration.packaged import packaged_folder
 
 USAGE = """\
@@ -103,36 +103,30 @@ class Plan:
             self.changes[path] = content
 
     def carry_out(self) -> None:
-        """Write everything, each file beside itself and renamed; if that fails, put back what was there.
+        """Write everything, all files or none; folders that we made go when they are empty.
 
         Raises:
             ConfigError: a file cannot be written.
         """
-        undo: dict[Path, bytes | None] = {}
+        made: list[Path] = []
         try:
             for folder in self.new_folders:
-                folder.mkdir(exist_ok=True)
-            for path, content in self.changes.items():
-                previous = path.read_bytes() if path.is_file() else None
-                _write(path, content)
-                undo[path] = previous
-            for folder in self.old_folders:
-                if not any(folder.iterdir()):
-                    folder.rmdir()
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            replace_all(self.changes)
         except OSError as error:
-            for path, content in undo.items():
-                _write(path, content)
-            for folder in reversed(self.new_folders):
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
-            raise ConfigError(f"{error.filename} cannot be written: {error.strerror}; nothing was changed") from error
+            _remove_empty(reversed(made))
+            name = error.filename2 or error.filename
+            raise ConfigError(f"{name} cannot be written: {error.strerror}; nothing was changed") from error
+        _remove_empty(self.old_folders)
 
 
-def _write(path: Path, content: bytes | None) -> None:
-    if content is None:
-        path.unlink()
-        return
-    write_atomically(path, content)
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        # A link in the place of a folder is the user's.
+        if folder.is_dir() and not folder.is_symlink() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _read(checkout: Path, name: str) -> str:
