@@ -55,9 +55,9 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
 
     describe(args, Process(), device.select(args.device).type)
     seed_everything(args.seed)
-    algorithm = build.build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
+    algorithm, data = build.build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
     for name, what in (("data_digest", "images"), ("split_digest", "split")):
-        before, now = manifest.get(name), getattr(args, name, None)
+        before, now = manifest.get(name), getattr(data, name)
         if before is not None and now is not None and before != now:
             raise ConfigError(
                 f"{run} was trained on other data: expected {what} with the digest {before[:12]}, but those of dataset "

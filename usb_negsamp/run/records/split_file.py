@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,11 +13,16 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.atomic_write import write_atomically
 from usb_negsamp.run.records.directory import MANIFEST, SPLIT
 
+if TYPE_CHECKING:
+    from usb_negsamp.data import SplitRecord
+    from usb_negsamp.host.datasets.built_data import BuiltData
 
-def write_split(directory: Path, record: Any) -> None:
-    """Write ``record`` (a :class:`usb_negsamp.data.SplitRecord`) into the run's folder."""
+
+def write_split(directory: Path, record: SplitRecord) -> None:
+    """Write ``record`` into the run's folder."""
     content = io.BytesIO()
-    np.savez(content, digest=np.array(record.digest), **record.arrays)
+    arrays: dict[str, Any] = {"digest": np.array(record.digest), **record.arrays}
+    np.savez(content, **arrays)
     write_atomically(directory / SPLIT, content.getvalue())
 
 
@@ -35,13 +40,12 @@ def check_same_split(checkpoint: Path, digest: str | None) -> None:
         )
 
 
-def check_held_out(source: Path, record: Any, data_digest: str | None) -> None:
+def check_held_out(source: Path, data: BuiltData) -> None:
     """Compare the images that are held out now with those that a run on the same data was given the labels of.
 
     Args:
         source: the folder or the checkpoint of the run.
-        record: the :class:`usb_negsamp.data.SplitRecord` of now.
-        data_digest: of the images of now.
+        data: the data of now.
 
     Raises:
         ConfigError: some are both.
@@ -51,12 +55,13 @@ def check_held_out(source: Path, record: Any, data_digest: str | None) -> None:
     directory = source if source.is_dir() else source.parent
     manifest = read_manifest(directory / MANIFEST)
     labeled = _labeled_of_run(directory)
-    if labeled is None or manifest.get("data_digest") != data_digest:
+    if data.split is None or labeled is None or manifest.get("data_digest") != data.data_digest:
         return
-    shared = np.intersect1d(labeled, record.validation)
+    held_out = data.split.validation
+    shared = np.intersect1d(labeled, held_out)
     if len(shared):
         raise ConfigError(
-            f"spl_from: {len(shared)} of the {len(record.validation)} held-out images, which the mask learns on, were "
+            f"spl_from: {len(shared)} of the {len(held_out)} held-out images, which the mask learns on, were "
             f"labeled training images of {directory}; give that run's split_seed, {manifest.get('split_seed')}"
         )
 

@@ -104,8 +104,8 @@ class _Run:
         from usb_negsamp.run.training.determinism import seed_everything
 
         seed_everything(self.args.seed)
-        algorithm = build.build_algorithm(self.args, self.log.logger, self.tensorboard)
-        self.config["num_labels"] = self.args.num_labels  # the data set counts them where all are labeled
+        algorithm, self.data = build.build_algorithm(self.args, self.log.logger, self.tensorboard)
+        self.config["num_labels"] = self.data.num_labels  # the data set counts them where all are labeled
         self._leave_if_asked()
         self._resume(algorithm)
         self._check_source()
@@ -127,9 +127,9 @@ class _Run:
         """Refuse to learn SPL's mask on images whose labels the run that it starts from has trained on."""
         from usb_negsamp.run.records.split_file import check_held_out
 
-        source, record = getattr(self.args, "spl_from", None), getattr(self.args, "split_record", None)
-        if source is not None and record is not None:
-            check_held_out(Path(source), record, getattr(self.args, "data_digest", None))
+        source = getattr(self.args, "spl_from", None)
+        if source is not None:
+            check_held_out(Path(source), self.data)
 
     def _resume(self, algorithm: Any) -> None:
         """Load the checkpoint before anything in the directory is touched, so that a wrong one changes nothing."""
@@ -146,7 +146,7 @@ class _Run:
                 f"--resume goes on with the same configuration, but the run in {self.directory} has {other}; "
                 "give that, or another --save_name with --load_path"
             )
-        check_same_split(self.checkpoint, getattr(self.args, "split_digest", None))
+        check_same_split(self.checkpoint, self.data.split_digest)
         checkpoint.resume(algorithm, str(self.checkpoint))
         if algorithm.it > algorithm.num_train_iter:
             raise ConfigError(
@@ -170,7 +170,7 @@ class _Run:
             f"iterations on {device_name(device)}, into {self.directory}"
             + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
         )
-        record = getattr(self.args, "split_record", None)
+        record = self.data.split
         for line in () if record is None else record.lines:
             self.console.line(f"usb-negsamp: {line}")
         if self.process.is_main:
@@ -184,7 +184,7 @@ class _Run:
                 self.directory / MANIFEST,
                 config=self.config,
                 argv=self.argv,
-                args=self.args,
+                data=self.data,
                 device=device,
                 world_size=self.process.world_size,
                 resumed_from=self.checkpoint,
