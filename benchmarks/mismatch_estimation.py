@@ -95,7 +95,7 @@ def train(algorithm: str, source: Any, split: Any, seed: int, iterations: int) -
         before = EXTRA_DATASETS[args.dataset]
         EXTRA_DATASETS[args.dataset] = build
         try:
-            run = build_algorithm(args, logging.getLogger("mismatch_estimation"))
+            run, _ = build_algorithm(args, logging.getLogger("mismatch_estimation"))
         finally:
             EXTRA_DATASETS[args.dataset] = before
         run.train()

@@ -62,7 +62,7 @@ def _filled(value: Any, names: dict[str, Any]) -> Any:
 
 def run(cell: Cell) -> None:
     """Train one cell in this process; a run that was stopped is made anew."""
-    from usb_negsamp.run.training.run import train
+    from usb_negsamp.run.training.train import train
 
     words = [word for key, value in cell.keys.items() for word in (f"--{key}", str(value))]
     code = train([*words, "--overwrite", "true"])

@@ -30,7 +30,7 @@ def main(folder: Path, rank: int, world_size: int) -> None:
         args.batch_size //= world_size
     device.select(args.device)
     seed_everything(args.seed)
-    algorithm = build_algorithm(args, logging.getLogger("spl_process"))
+    algorithm, _ = build_algorithm(args, logging.getLogger("spl_process"))
     algorithm.train()
     algorithm.finetune()
     state = dict(algorithm.stage.best["state"])

@@ -189,7 +189,7 @@ def run_share(rank, port, directory, results):
         args.distributed = args.multiprocessing_distributed = True
         args.world_size, args.rank, args.batch_size = 2, rank, args.batch_size // 2
         seed_everything(args.seed)
-        algorithm = build_algorithm(args)
+        algorithm, _ = build_algorithm(args)
         algorithm.train()
         found = {key.replace("module.", ""): tensor.numpy() for key, tensor in state_of(algorithm).items()}
         results[name, rank] = found

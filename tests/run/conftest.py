@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ import pytest
 import yaml
 
 import usb_negsamp
+from usb_negsamp.run.configuration.processes import Process
+from usb_negsamp.run.training.console import Console
+from usb_negsamp.run.training.session import Session, open_session
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -51,6 +56,17 @@ def write_config(work_dir: Path) -> Callable[..., str]:
         return "run.yaml"
 
     return write
+
+
+@pytest.fixture
+def open_silent(tmp_path: Path) -> Callable[..., AbstractContextManager[Session]]:
+    """Open the session of a run into the folder ``one``, without a word on the console."""
+
+    def opened(process: Process | None = None) -> AbstractContextManager[Session]:
+        args = Namespace(save_dir=str(tmp_path), save_name="one", deterministic=True)
+        return open_session(args, process or Process(), Console(active=False), "cpu")
+
+    return opened
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from semilearn import algorithms, imb_algorithms
@@ -10,10 +10,18 @@ from semilearn.core.utils import build, misc
 from torch import Tensor
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.built_data import BuiltData, built_data_of
 from usb_negsamp.host.randomness import keyed_randomness
 
 
-def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Any:
+class Built(NamedTuple):
+    """An algorithm that is ready to train, and what its run records of the data."""
+
+    algorithm: Any
+    data: BuiltData
+
+
+def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Built:
     """Build network, data, optimizer and hooks, and send the networks to the selected device.
 
     Raises:
@@ -24,7 +32,7 @@ def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Any:
     algorithm = get(args, net_builder, tb_log, logger)
     algorithm.model = misc.send_model_cuda(args, algorithm.model, clip_batch=False)
     algorithm.ema_model = misc.send_model_cuda(args, algorithm.ema_model, clip_batch=False)
-    return algorithm
+    return Built(algorithm, built_data_of(algorithm))
 
 
 @torch.no_grad()

@@ -42,7 +42,7 @@ def check_batch_keys(subject: Subject) -> None:
         for name, parameter in inspect.signature(algorithm.train_step).parameters.items()
         if parameter.default is EMPTY and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    wanted |= dict.fromkeys(getattr(algorithm.args, "unlabeled_views", ()), "view needed by a wrapper")
+    wanted |= dict.fromkeys(getattr(algorithm, "unlabeled_views", ()), "view needed by a wrapper")
     # An algorithm may add keys in a process_batch of its own.
     given = {*delivered, *algorithm.process_batch(**batch)}
     for name, role in wanted.items():

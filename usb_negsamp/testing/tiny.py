@@ -70,7 +70,7 @@ def build_from(args: Namespace) -> Any:
     device.select(args.device)
     seed_everything(args.seed)
     logger = logging.getLogger("usb_negsamp.testing")
-    return build_algorithm(args, logger)
+    return build_algorithm(args, logger).algorithm
 
 
 def train_tiny(algorithm: str, save_dir: str | os.PathLike[str], **overrides: Any) -> Any:

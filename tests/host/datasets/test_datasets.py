@@ -9,9 +9,12 @@ from torch.utils.data import Dataset
 
 from usb_negsamp import ConfigError
 from usb_negsamp.data import ImageArrays, ImageSource
+from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.host.datasets import build as datasets
+from usb_negsamp.host.datasets.built_data import BuiltData, built_data_of
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.testing import build_tiny, tiny_arguments, train_tiny
+from usb_negsamp.testing.tiny import build_from
 
 
 def test_labeled_validation_and_test_images_are_where_the_host_looks(tmp_path):
@@ -43,7 +46,7 @@ def test_the_split_follows_its_own_seed(tmp_path):
 
 
 def tiny_split(tmp_path, **seeds):
-    return build_tiny("fixmatch", tmp_path, **seeds).args.split_digest
+    return build_tiny("fixmatch", tmp_path, **seeds).dataset_dict.built.split_digest
 
 
 def test_fully_supervised_training_sees_all_labels_but_the_held_out(tmp_path):
@@ -116,6 +119,32 @@ def test_an_imbalanced_algorithm_can_turn_a_copy_into_labeled_data(tmp_path):
     copy.is_ulb = False
     assert set(copy[0]) == {"idx_lb", "x_lb", "y_lb"}
     assert "x_ulb_w_1" in unlabeled[0]
+
+
+def test_an_algorithm_that_loads_its_data_anew_has_the_views_anew(tmp_path):
+    keys = {"imb_algorithm": "crest", "ns3l_passes": 2, "include_lb_to_ulb": False}
+    algorithm = build_tiny("vat_ns3l", tmp_path, **keys)
+    assert "x_ulb_w_1" in algorithm.dataset_dict["train_ulb"][0]
+    first, algorithm.pseudo_label_list = algorithm.dataset_dict, None
+    algorithm.re_init()
+    assert algorithm.dataset_dict is not first
+    assert "x_ulb_w_1" in algorithm.dataset_dict["train_ulb"][0]
+
+
+def test_the_views_of_one_algorithm_are_not_those_of_the_next(tmp_path):
+    args = tiny_arguments("vat_ns3l", tmp_path, ns3l_passes=2)
+    assert "x_ulb_w_1" in build_from(args).unlabeled_views
+    args.ns3l_passes = 1
+    assert "x_ulb_w_1" not in build_from(args).dataset_dict["train_ulb"][0]
+
+
+def test_data_that_an_algorithm_loads_by_itself_have_no_more_than_was_asked(tmp_path):
+    algorithm, data = build_algorithm(tiny_arguments("vat_ns3l", tmp_path))
+    assert data is algorithm.dataset_dict.built
+    assert data.num_labels == 40
+    assert len(data.split.labeled) == 40
+    algorithm.dataset_dict = dict(algorithm.dataset_dict)
+    assert built_data_of(algorithm) == BuiltData(num_labels=40)
 
 
 def small_source(classes=10, per_class=8):

@@ -74,11 +74,10 @@ def test_all_labels_come_from_the_first_and_all_else_from_the_second(tmp_path: P
     assert np.array_equal(parts["eval"].data, usps.test.images), "no label of the second chooses the model"
     assert DIGITS.test is not None
     assert np.array_equal(parts["test"].data, DIGITS.test.images)
-    assert built.args.num_labels == 303
+    assert parts.built.num_labels == 303
+    assert built.args.num_labels == 303, "by which the host's trackers name the run"
     assert built.args.dataset == "digits"
-    assert built.args.split_record.lines[0].startswith(
-        "domain adaptation from usps to digits: 303 labeled and 1442 unl"
-    )
+    assert parts.built.split.lines[0].startswith("domain adaptation from usps to digits: 303 labeled and 1442 unl")
 
 
 def test_labels_and_validation_images_can_be_counted(tmp_path: Path, usps: ImageSource) -> None:
@@ -86,9 +85,9 @@ def test_labels_and_validation_images_can_be_counted(tmp_path: Path, usps: Image
     parts = built.dataset_dict
     assert np.bincount(parts["train_lb"].targets).tolist() == [4] * 10
     assert len(parts["eval"]) == 53
-    held_out = built.args.split_record.validation
+    held_out = parts.built.split.validation
     assert np.array_equal(parts["eval"].data, usps.train.images[held_out])
-    assert not np.isin(held_out, built.args.split_record.labeled).any()
+    assert not np.isin(held_out, parts.built.split.labeled).any()
     assert (
         len(without_num_labels("vat", tmp_path, **{**TO_DIGITS, "validation_size": 53}).dataset_dict["train_lb"]) == 250
     )
@@ -122,9 +121,10 @@ def test_algorithms_train_on_two_folders_of_pictures(tmp_path: Path, folders: di
 
 
 def test_the_split_tells_the_two_data_sets_apart(tmp_path: Path, usps: ImageSource) -> None:
-    there = build_tiny("vat", tmp_path, **TO_DIGITS).args
-    again = build_tiny("fixmatch", tmp_path, **TO_DIGITS).args
-    back = build_tiny("vat", tmp_path, **{**TO_DIGITS, "labeled_dataset": "digits", "unlabeled_dataset": "usps"}).args
+    swapped = {**TO_DIGITS, "labeled_dataset": "digits", "unlabeled_dataset": "usps"}
+    there = build_tiny("vat", tmp_path, **TO_DIGITS).dataset_dict.built
+    again = build_tiny("fixmatch", tmp_path, **TO_DIGITS).dataset_dict.built
+    back = build_tiny("vat", tmp_path, **swapped).dataset_dict.built
     assert there.split_digest == again.split_digest != back.split_digest
     assert there.data_digest != back.data_digest
 

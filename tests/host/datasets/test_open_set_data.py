@@ -51,8 +51,8 @@ def stand_in(name: str, classes: int, per_class: int, side: int = 4, unlabeled: 
     )
 
 
-def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: ImageSource, **keys: Any) -> tuple[Any, Any]:
-    """The arguments and the data sets of a run on ``source`` by way of the host's ``get_dataset``."""
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: ImageSource, **keys: Any) -> Any:
+    """The data sets of a run on ``source`` by way of the host's ``get_dataset``."""
     from semilearn.core.utils import build
 
     registry = sources.HOST_SOURCES if source.name in sources.HOST_SOURCES else sources.SOURCES
@@ -60,7 +60,7 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: ImageSource, *
     side = source.train.images.shape[1]
     args = tiny_arguments(keys.pop("algorithm", "vat"), tmp_path, dataset=source.name, img_size=side, **keys)
     names = (args.algorithm, args.dataset, args.num_labels, args.num_classes, args.data_dir, args.include_lb_to_ulb)
-    return args, build.get_dataset(args, *names)
+    return build.get_dataset(args, *names)
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +81,14 @@ def test_the_published_counts_come_from_the_keys(
     safe: float,
 ) -> None:
     keys = {**OPEN, "num_labels": 2400, "num_unlabeled": 20_000, "validation_size": 5000}
-    args, parts = load(monkeypatch, tmp_path, cifar10, **{**keys, "mismatch_ratio": mismatch})
+    parts = load(monkeypatch, tmp_path, cifar10, **{**keys, "mismatch_ratio": mismatch})
     assert np.bincount(parts["train_lb"].targets).tolist() == [400] * 6
     assert np.bincount(parts["open_set"].pool.targets, minlength=10).tolist() == [seen] * 6 + [unseen] * 4
     assert np.bincount(parts["eval"].targets).tolist() == [500] * 6
     assert np.bincount(parts["test"].targets).tolist() == [3] * 6
     assert np.bincount(parts["open_set"].test.targets).tolist() == [3] * 10
-    assert args.split_record.figures["safe_ratio"] == pytest.approx(safe, abs=5e-4)
-    assert f"{seen * 6} of seen and {unseen * 4} of unseen classes" in args.split_record.lines[0]
+    assert parts.built.split.figures["safe_ratio"] == pytest.approx(safe, abs=5e-4)
+    assert f"{seen * 6} of seen and {unseen * 4} of unseen classes" in parts.built.split.lines[0]
 
 
 def test_the_pool_is_the_training_set_under_the_transform_of_evaluation(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_the_same_options_give_the_same_digest_and_others_another(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def digest(**keys: Any) -> str:
-        return load(monkeypatch, tmp_path, DIGITS, **{**OPEN, **keys})[0].split_digest  # type: ignore[no-any-return]
+        return load(monkeypatch, tmp_path, DIGITS, **{**OPEN, **keys}).built.split_digest  # type: ignore[no-any-return]
 
     first = digest()
     assert digest(algorithm="fixmatch_ns3l") == first
@@ -188,8 +188,8 @@ def test_a_number_of_classes_means_the_first_ones_also_superclass_by_superclass(
 ) -> None:
     keys = {"num_classes": 20, "num_labels": 80, "seen_classes": 20, "mismatch_protocol": "whole_pool"}
     source = stand_in("cifar100", 100, 10)
-    by_label = load(monkeypatch, tmp_path, source, validation_size=0, **keys)[1]["open_set"]
-    by_superclass = load(monkeypatch, tmp_path, source, validation_size=0, class_order="superclass", **keys)[1]
+    by_label = load(monkeypatch, tmp_path, source, validation_size=0, **keys)["open_set"]
+    by_superclass = load(monkeypatch, tmp_path, source, validation_size=0, class_order="superclass", **keys)
     assert [old for old, new in by_label.split.class_map.items() if new < 20] == list(range(20))
     seen = {old for old, new in by_superclass["open_set"].split.class_map.items() if new < 20}
     assert seen > {4, 30, 55, 72, 95}, "the aquatic mammals"
@@ -199,21 +199,21 @@ def test_a_number_of_classes_means_the_first_ones_also_superclass_by_superclass(
 
 def test_names_of_classes_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keys = {**OPEN, "seen_classes": "class8,class1", "num_classes": 2, "num_labels": 4, "num_unlabeled": 40}
-    _, parts = load(monkeypatch, tmp_path, stand_in("svhn", 10, 60), **keys)
+    parts = load(monkeypatch, tmp_path, stand_in("svhn", 10, 60), **keys)
     assert parts["open_set"].split.class_map[8] == 1
 
 
 def test_images_without_a_label_join_the_whole_pool_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = stand_in("stl10", 10, 50, unlabeled=70)
     whole = {**OPEN, "mismatch_protocol": "whole_pool", "mismatch_ratio": None, "num_unlabeled": None}
-    args, parts = load(monkeypatch, tmp_path, source, **{**whole, "validation_size": 0})
+    parts = load(monkeypatch, tmp_path, source, **{**whole, "validation_size": 0})
     assert len(parts["train_ulb"]) == 570
     assert (parts["open_set"].pool.targets[500:] == -1).all()
-    assert args.split_record.figures["mismatch"] == 0.4
-    assert "500 unlabeled (300 of seen and 200 of unseen classes) and 70 without a label" in args.split_record.lines[0]
-    args, parts = load(monkeypatch, tmp_path, source, **{**OPEN, "num_unlabeled": 200})
+    assert parts.built.split.figures["mismatch"] == 0.4
+    assert "500 unlabeled (300 of seen and 200 of unseen classes) and 70 without a label" in parts.built.split.lines[0]
+    parts = load(monkeypatch, tmp_path, source, **{**OPEN, "num_unlabeled": 200})
     assert len(parts["train_ulb"]) == 16 * 6 + 26 * 4
-    assert "70 images of stl10 without a label are left out" in args.split_record.lines[-1]
+    assert "70 images of stl10 without a label are left out" in parts.built.split.lines[-1]
 
 
 def pictures(folder: Path, number: int, value: int) -> None:
@@ -284,12 +284,12 @@ def test_negatives_by_the_true_labels_are_refused(tmp_path: Path) -> None:
 
 def test_the_closed_split_has_a_record_too(tmp_path: Path) -> None:
     built = build_tiny("vat", tmp_path)
-    record = built.args.split_record
+    record = built.dataset_dict.built.split
     assert record.figures == {"kind": "closed", "labeled": 40, "unlabeled": 1342, "validation": 60}
     assert "open_set" not in built.dataset_dict
 
 
 def test_the_figures_are_those_of_the_split(tmp_path: Path) -> None:
-    figures = build_tiny("supervised", tmp_path, **OPEN).args.split_record.figures
+    figures = build_tiny("supervised", tmp_path, **OPEN).dataset_dict.built.split.figures
     assert figures["safe_ratio"] == safe_ratio(figures["mismatch"], figures["labeled_ratio"])
     assert figures["mismatch"] == figures["unlabeled_unseen"] / figures["unlabeled"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 import semilearn.datasets
 from semilearn.core.utils import get_dataset
+from semilearn.datasets import utils
 from semilearn.datasets.cv_datasets import food101 as food101_module
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, HOST_DATASETS, known_names
 from usb_negsamp.host.patching import undone
 from usb_negsamp.host.repairs import unknown_dataset
@@ -27,7 +30,6 @@ ARGS = Namespace(seed=0)
 def nothing_added_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the host's data sets and Food-101, unchanged."""
     monkeypatch.setattr(unknown_dataset, "EXTRA_DATASETS", {"food101": EXTRA_DATASETS["food101"]})
-    monkeypatch.setattr(unknown_dataset, "AFTER_DATASET", [])
 
 
 def _load(dataset: str, args: Namespace = ARGS, data_dir: str = "data") -> Any:
@@ -140,7 +142,7 @@ def test_food101_is_wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert loaded["test"] is None
 
 
-def test_our_own_data_sets_come_first_and_may_be_changed_afterwards() -> None:
+def test_our_own_data_sets_come_first() -> None:
     seen: list[Any] = []
 
     def ours(*args: Any) -> dict[str, Any]:
@@ -148,9 +150,31 @@ def test_our_own_data_sets_come_first_and_may_be_changed_afterwards() -> None:
         return {"train_lb": "ours"}
 
     unknown_dataset.EXTRA_DATASETS["cifar10"] = ours
-    unknown_dataset.AFTER_DATASET.append(lambda args, algorithm, loaded: {**loaded, "test": algorithm})
-    assert _load("cifar10") == {"train_lb": "ours", "test": "fixmatch"}
+    loaded = _load("cifar10")
+    assert loaded == {"train_lb": "ours"}
+    assert loaded.built == BuiltData(num_labels=40), "nothing is known of data that were read and split elsewhere"
     assert seen == [(ARGS, "fixmatch", "cifar10", 40, 10, "data", True)]
+
+
+def test_what_is_recorded_of_our_own_data_comes_through() -> None:
+    built = BuiltData(303, data_digest="d" * 64, split_digest="s" * 64)
+    unknown_dataset.EXTRA_DATASETS["cifar10"] = lambda *args: DatasetDict({"train_lb": "ours"}, built)
+    assert _load("cifar10").built is built
+
+
+def test_the_split_that_the_hosts_own_loader_draws_is_recorded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    args = Namespace(dataset="cifar10", num_labels=6, lb_imb_ratio=1, ulb_imb_ratio=1, seed=0, split_seed=3)
+    targets = np.arange(60) % 3
+
+    def getter(args: Namespace, *names: Any, **options: Any) -> tuple[Any, Any, Any]:
+        labeled, unlabeled = utils.sample_labeled_unlabeled_data(args, targets, targets, 3, args.num_labels)
+        return labeled, unlabeled, targets
+
+    monkeypatch.setattr(semilearn.datasets, "get_cifar", getter)
+    loaded = _load("cifar10", args=args)
+    indices = np.concatenate([loaded["train_lb"], loaded["train_ulb"]])
+    assert loaded.built.split_digest == hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
+    assert vars(args).keys() == {"dataset", "num_labels", "lb_imb_ratio", "ulb_imb_ratio", "seed", "split_seed"}
 
 
 def test_loaders_given_by_the_user_need_no_known_name() -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from semilearn.datasets import utils
 
+from usb_negsamp.host.datasets.drawn_splits import noted_splits
 from usb_negsamp.host.patching import undone
 
 TARGETS = np.arange(60) % 3
@@ -113,12 +114,13 @@ def test_split_seed_draws_the_same_whatever_was_drawn_before(args: Namespace) ->
 
 def test_digest_names_the_split(args: Namespace) -> None:
     args.split_seed = 3
-    labeled, unlabeled = _draw(args)
+    with noted_splits() as digests:
+        labeled, unlabeled = _draw(args)
+        args.split_seed = 4
+        _draw(args)
     expected = hashlib.sha256(np.array([*labeled, *unlabeled], dtype="<i8").tobytes()).hexdigest()
-    assert args.split_digest == expected
-    args.split_seed = 4
-    _draw(args)
-    assert args.split_digest != expected
+    assert len(digests) == 2
+    assert digests[0] == expected != digests[1]
 
 
 def test_every_path_to_the_split_is_mended(args: Namespace, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_config_trains_ten_steps(path: str, tmp_path: Path, random_images: Non
     check(run.args, Process(), run.given)
     device.select("cpu")
     seed_everything(run.args.seed)
-    algorithm = build_algorithm(run.args, logging.getLogger(__name__))
+    algorithm, _ = build_algorithm(run.args, logging.getLogger(__name__))
     recorder = Recorder()
     algorithm.register_hook(recorder, "Recorder", "LOWEST")
     steps = 0 if getattr(run.args, "spl_ablation", None) == "no_pretraining" else 10
@@ -174,7 +174,7 @@ def test_a_config_trains_ten_steps(path: str, tmp_path: Path, random_images: Non
 def test_the_seed_of_the_split_is_the_fold_of_stl10(tmp_path: Path, random_images: None) -> None:
     run = shrunken("config/ns3l/table5_stl10_1000_mixmatch_ns3l.yaml", tmp_path)
     run.args.split_seed = 3
-    algorithm = build_algorithm(run.args, logging.getLogger(__name__))
+    algorithm, _ = build_algorithm(run.args, logging.getLogger(__name__))
     source = random_source("stl10")
     assert np.array_equal(algorithm.dataset_dict["train_lb"].data, source.train.images[source.folds[3]])
     assert len(algorithm.dataset_dict["train_ulb"]) == len(source.train) - 20 + 40

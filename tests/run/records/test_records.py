@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from usb_negsamp.host.datasets.built_data import BuiltData
 from usb_negsamp.run.figures.training_curve import draw_curve
 from usb_negsamp.run.records.manifest import Manifest, read_manifest
 from usb_negsamp.run.records.metrics import MetricsHook, read_metrics
@@ -40,13 +41,11 @@ RESULTS = {
 }
 
 
-class Digests:
-    data_digest = "d" * 64
-    split_digest = "s" * 64
+DATA = BuiltData(40, data_digest="d" * 64, split_digest="s" * 64)
 
 
 def begun(path: Path, **changes: Any) -> Manifest:
-    values: dict[str, Any] = {"config": CONFIG, "argv": ["--c", "x.yaml"], "args": Digests(), "world_size": 1}
+    values: dict[str, Any] = {"config": CONFIG, "argv": ["--c", "x.yaml"], "data": DATA, "world_size": 1}
     return Manifest(path, device=torch.device("cpu"), **{**values, **changes})
 
 
@@ -67,7 +66,7 @@ def test_a_manifest_says_what_was_asked_and_with_what_it_ran(tmp_path: Path) -> 
 
 
 def test_a_manifest_of_data_without_digests_says_null(tmp_path: Path) -> None:
-    assert begun(tmp_path / "m", args=object()).content["data_digest"] is None
+    assert begun(tmp_path / "m", data=BuiltData(40)).content["data_digest"] is None
 
 
 def test_a_manifest_ends_with_time_reason_and_iterations(tmp_path: Path) -> None:

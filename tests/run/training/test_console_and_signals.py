@@ -10,18 +10,19 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.determinism import determinism, seed_everything
+from usb_negsamp.run.training.interruption import Interrupted, InterruptionHook
 from usb_negsamp.run.training.progress import ProgressHook
 from usb_negsamp.run.training.run_log import run_log
-from usb_negsamp.run.training.signals import Interrupted, InterruptionHook, watching
+from usb_negsamp.run.training.signals import catch_signals
 
 
 class Terminal(io.StringIO):
@@ -110,8 +111,10 @@ def test_the_log_waits_until_the_folder_is_there_and_takes_pythons_warnings(tmp_
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_after_the_step_and_ends_the_run(signum: int, make_algorithm: type[Any]) -> None:
-    saved: list[int] = []
+def test_a_signal_saves_after_the_step_and_ends_the_run(
+    signum: int, make_algorithm: type[Any], open_silent: Callable[[], Any], tmp_path: Path
+) -> None:
+    saved: list[tuple[int, str, str]] = []
     before = signal.getsignal(signum)
 
     def signaled(it: int) -> dict[str, Any]:
@@ -124,29 +127,31 @@ def test_a_signal_saves_after_the_step_and_ends_the_run(signum: int, make_algori
             pass
 
     algorithm = make_algorithm()
-    with watching() as flag:
-        hook = Counting(flag, Process(), lambda algorithm: saved.append(algorithm.it + 1))
-        with pytest.raises(Interrupted) as raised:
-            algorithm.train(hook, numbers=signaled)
+    algorithm.save_dir, algorithm.save_name = str(tmp_path), "one"
+    algorithm.save_model = lambda name, folder: saved.append((algorithm.it + 1, name, folder))
+    with open_silent() as session, pytest.raises(Interrupted) as raised:
+        algorithm.train(Counting(session), numbers=signaled)
     assert (raised.value.signum, raised.value.iterations_done, str(raised.value)) == (
         signum,
         4,
         signal.Signals(signum).name,
     )
-    assert saved == [4]
+    assert saved == [(4, "latest_model.pth", str(tmp_path / "one"))]
     assert signal.getsignal(signum) is before
 
 
-def test_a_run_without_a_signal_saves_nothing_more(make_algorithm: type[Any]) -> None:
-    with watching() as flag:
-        make_algorithm().train(InterruptionHook(flag, Process(), lambda algorithm: pytest.fail("saved")))
+def test_a_run_without_a_signal_saves_nothing_more(make_algorithm: type[Any], open_silent: Callable[[], Any]) -> None:
+    algorithm = make_algorithm()
+    algorithm.save_model = lambda name, folder: pytest.fail("saved")
+    with open_silent() as session:
+        algorithm.train(InterruptionHook(session))
 
 
 def test_a_second_interrupt_kills_at_once() -> None:
     code = (
         "import os, signal\n"
-        "from usb_negsamp.run.training.signals import watching\n"
-        "with watching():\n"
+        "from usb_negsamp.run.training.signals import catch_signals\n"
+        "with catch_signals():\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    print('still here', flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
@@ -158,7 +163,7 @@ def test_a_second_interrupt_kills_at_once() -> None:
 
 
 def test_a_forked_worker_can_be_ended_and_does_not_answer_the_keyboard() -> None:
-    with watching() as flag:
+    with catch_signals() as flag:
         child = os.fork()
         if child == 0:
             os.kill(os.getpid(), signal.SIGINT)

@@ -23,6 +23,7 @@ from usb_negsamp.data import (
     load_source,
 )
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
     DatasetParts,
     image_digest,
@@ -31,9 +32,8 @@ from usb_negsamp.host.datasets.dataset_parts import (
     validation_size,
 )
 from usb_negsamp.host.datasets.domain_adaptation import adapts, build_adaptation
-from usb_negsamp.host.datasets.extra_views import add_requested_views
 from usb_negsamp.host.datasets.open_set import build_open_set, check_even
-from usb_negsamp.host.datasets.registry import AFTER_DATASET, EXTRA_DATASETS, Loader
+from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, Loader
 
 KEYS_OF_OUR_SOURCES = ("validation_size", "preprocessing", "augmentation", "seen_classes")
 """Keys that the host's own loaders do not carry out."""
@@ -47,14 +47,12 @@ def build_source(
     num_classes: int,
     data_dir: str = "./data",
     include_lb_to_ulb: bool = True,
-) -> dict[str, Any]:
+) -> DatasetDict:
     """Build the host's dictionary of data sets from our sources.
 
     Validation images (``validation_size``, or the source's own) are the host's ``eval``, by which the best model is
     chosen, and the test images its ``test``; without a validation part the test images are ``eval``, as everywhere in
     the host (but for two data sets: see :mod:`usb_negsamp.host.datasets.domain_adaptation`).
-
-    Leaves on ``args``: ``data_digest``, ``split_digest`` and ``split_record``.
     """
     if adapts(args):
         return build_adaptation(args, algorithm, dataset, num_labels, num_classes, data_dir)
@@ -70,7 +68,7 @@ def build_source(
 
 def _build_closed(
     args: Any, algorithm: str, source: ImageSource, num_labels: int, num_classes: int, include_lb_to_ulb: bool
-) -> dict[str, Any]:
+) -> DatasetDict:
     if num_classes != len(source.classes):
         raise ConfigError(
             f"num_classes: expected {len(source.classes)}, the classes of dataset {source.name!r}, "
@@ -87,9 +85,6 @@ def _build_closed(
         folds=source.folds,
         validation_shares=validation_shares(args),
     )
-    args.data_digest = image_digest(train, source.unlabeled, source.validation, source.test)
-    args.split_digest = split.digest
-    args.split_record = closed_record(split)
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     labeled = split.labeled
@@ -118,12 +113,14 @@ def _build_closed(
             f"dataset {source.name!r}: expected test images or validation_size above 0, but there is neither"
         )
     evaluated = [parts.evaluated(part.images, part.targets) for part in held_out]
-    return {
+    datasets = {
         "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
         "train_ulb": parts.unlabeled(unlabeled_images, unlabeled_targets),
         "eval": evaluated[0],
         "test": evaluated[1] if len(evaluated) > 1 else None,
     }
+    digest = image_digest(train, source.unlabeled, source.validation, source.test)
+    return DatasetDict(datasets, BuiltData(num_labels, digest, split.digest, closed_record(split)))
 
 
 def host_or_source(host_loader: Loader) -> Loader:
@@ -137,9 +134,7 @@ def host_or_source(host_loader: Loader) -> Loader:
 
 
 def offer_sources() -> None:
-    """Make our sources data sets of the host, and let wrappers have the views they need. Repeating it is harmless."""
+    """Make our sources data sets of the host. Repeating it is harmless."""
     EXTRA_DATASETS.update(dict.fromkeys(SOURCES, build_source))
     for name in HOST_SOURCES:
         EXTRA_DATASETS.setdefault(name, host_or_source(inspect.unwrap(host_build.get_dataset)))
-    if add_requested_views not in AFTER_DATASET:
-        AFTER_DATASET.append(add_requested_views)

@@ -30,6 +30,7 @@ from usb_negsamp.data import (
     load_source,
 )
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
     DatasetParts,
     image_digest,
@@ -49,8 +50,8 @@ def adapts(args: Any) -> bool:
 
 def build_adaptation(
     args: Any, algorithm: str, dataset: str, num_labels: int | None, num_classes: int, data_dir: str
-) -> dict[str, Any]:
-    """Build the host's dictionary of data sets from two sources. Sets ``args.num_labels`` where it is None.
+) -> DatasetDict:
+    """Build the host's dictionary of data sets from two sources.
 
     Raises:
         ConfigError: the two are the same or have different classes; there is nothing to choose a model by or to
@@ -69,17 +70,17 @@ def build_adaptation(
             f"but got {args.lb_imb_ratio} and {args.ulb_imb_ratio}"
         )
     split = _split(args, labeled, num_labels, num_classes)
+    # The host's own trackers (wandb, aim) name a run by it.
     args.num_labels = len(split.labeled)
     pool = _joined(unlabeled.train.images, unlabeled.unlabeled)
     validation, chosen_by = _validation(labeled, split)
     if unlabeled.test is None:
         raise ConfigError(f"unlabeled_dataset {unlabeled.name!r} has no test images, which the result is taken from")
-    args.data_digest = image_digest(
+    digest = image_digest(
         *(part for source in (labeled, unlabeled) for part in (source.train, source.unlabeled)),
         *(part for source in (labeled, unlabeled) for part in (source.validation, source.test)),
     )
     record = _record(labeled, unlabeled, split, len(pool), f"{len(validation)} {chosen_by} images of {labeled.name}")
-    args.split_digest, args.split_record = record.digest, record
 
     mirrored = labeled.horizontal_flip and unlabeled.horizontal_flip
     parts = DatasetParts(args, algorithm, dataclasses.replace(labeled, horizontal_flip=mirrored), num_classes)
@@ -87,12 +88,13 @@ def build_adaptation(
     indices = split.labeled
     if algorithm == "fullysupervised":
         indices = np.union1d(split.labeled, split.unlabeled)
-    return {
+    datasets = {
         "train_lb": parts.labeled(train.images[indices], train.targets[indices]),
         "train_ulb": parts.unlabeled(pool, unknown_targets(len(pool))),
         "eval": parts.evaluated(validation.images, validation.targets),
         "test": parts.evaluated(unlabeled.test.images, unlabeled.test.targets),
     }
+    return DatasetDict(datasets, BuiltData(len(split.labeled), digest, record.digest, record))
 
 
 def _sources(args: Any, dataset: str, data_dir: str) -> tuple[ImageSource, ImageSource]:

@@ -51,11 +51,3 @@ class ExtraViews(Dataset):
                 make = self.dataset.strong_transform if "_s" in view else self.dataset.transform
                 sample[view] = make(image)
         return sample
-
-
-def add_requested_views(args: Any, algorithm: str, dataset_dict: dict[str, Any]) -> dict[str, Any]:
-    """Add the unlabeled views named in ``args.unlabeled_views`` (by a wrapper) to the training set."""
-    views = tuple(getattr(args, "unlabeled_views", ()))
-    if views and dataset_dict["train_ulb"] is not None:
-        dataset_dict["train_ulb"] = ExtraViews(dataset_dict["train_ulb"], views)
-    return dataset_dict

@@ -35,6 +35,7 @@ from usb_negsamp.data import (
     outlier_name,
 )
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
     UNKNOWN,
     DatasetParts,
@@ -100,7 +101,7 @@ def labels_per_class(num_labels: int | None, num_seen: int) -> int:
 
 def build_open_set(
     args: Any, algorithm: str, source: ImageSource, num_labels: int | None, num_classes: int, data_dir: str
-) -> dict[str, Any]:
+) -> DatasetDict:
     """Build the host's dictionary of data sets, and its entry ``open_set``.
 
     Raises:
@@ -117,8 +118,6 @@ def build_open_set(
     if num_left_out:
         line = f"{num_left_out} images of {source.name} without a label are left out: only whole_pool takes them in"
         record = dataclasses.replace(record, lines=(*record.lines, line))
-    args.data_digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
-    args.split_digest, args.split_record = split.digest, record
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     train = ImageArrays(source.train.images, split.new_targets(source.train.targets))
@@ -129,7 +128,7 @@ def build_open_set(
         pool_targets = np.concatenate([pool_targets, unknown_targets(len(extra))])
     unlabeled = parts.unlabeled(pool_images, unknown_targets(len(pool_targets)))
     evaluated, test = _evaluated(source, split, train)
-    return {
+    datasets = {
         "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
         "train_ulb": unlabeled,
         "eval": parts.evaluated(evaluated[0].images, evaluated[0].targets),
@@ -142,6 +141,8 @@ def build_open_set(
             ood=_outliers(args, source.name, parts, data_dir),
         ),
     }
+    digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
+    return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record))
 
 
 def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: int, protocol: str) -> OpenSetSplit:

@@ -1,7 +1,6 @@
 """Which data sets the host can load, and those that are added to them.
 
-``EXTRA_DATASETS`` holds loaders by name, ahead of the host's own; ``AFTER_DATASET`` what is done to every loaded one.
-Both are read by the repair ``unknown_dataset``.
+``EXTRA_DATASETS`` holds loaders by name, ahead of the host's own. The repair ``unknown_dataset`` reads it.
 """
 
 from __future__ import annotations
@@ -12,10 +11,7 @@ from typing import Any
 
 from semilearn.core.utils import build
 
-DatasetDict = dict[str, Any]
-
-
-Loader = Callable[[Any, str, str, int, int, str, bool], DatasetDict]
+Loader = Callable[[Any, str, str, int, int, str, bool], dict[str, Any]]
 
 
 HOST_DATASETS = (
@@ -53,7 +49,7 @@ def food101(
     num_classes: int,
     data_dir: str = "./data",
     include_lb_to_ulb: bool = True,
-) -> DatasetDict:
+) -> dict[str, Any]:
     """The host's own loader of Food-101, which its ``get_dataset`` does not call."""
     from semilearn.datasets import get_food101
 
@@ -64,9 +60,6 @@ def food101(
 
 
 EXTRA_DATASETS: dict[str, Loader] = {"food101": food101}
-
-
-AFTER_DATASET: list[Callable[[Any, str, DatasetDict], DatasetDict]] = []
 
 
 def known_names() -> list[str]:

@@ -4,8 +4,8 @@ What is wrong: ``datasets/utils.py`` ``sample_labeled_unlabeled_data`` writes th
 ``semilearn`` is installed in, under a name without the run, and (STL-10) reads what it finds there; the draw depends on
 whatever was drawn from numpy's generator before. How it shows: OSError for a read-only installation; a split of another
 run. How it is mended: the indices go to ``SAVE_DIR/SAVE_NAME/split``, from rank 0, or nowhere if that cannot be
-written; ``split_seed`` draws from a generator of its own; ``args.split_digest`` says which split it was. When it may
-go: when the host does the same.
+written; ``split_seed`` draws from a generator of its own; whoever called the loader learns the digest of the split
+(:mod:`usb_negsamp.host.datasets.drawn_splits`). When it may go: when the host does the same.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from semilearn.datasets import utils
 
 from usb_negsamp.atomic_write import write_atomically
+from usb_negsamp.host.datasets.drawn_splits import note_split
 from usb_negsamp.host.patching import replace_everywhere
 
 
@@ -78,7 +79,7 @@ def apply() -> None:
             finally:
                 utils.base_dir = host_folder
             _keep(Path(folder), args)
-        args.split_digest = split_digest(labeled, unlabeled)
+        note_split(split_digest(labeled, unlabeled))
         return labeled, unlabeled
 
     replace_everywhere(original, sample_labeled_unlabeled_data)

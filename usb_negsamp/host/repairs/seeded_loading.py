@@ -34,6 +34,7 @@ def apply() -> None:
         if not isinstance(getattr(loader, "sampler", None), DistributedSampler):
             return loader
         # Loaders are made in the same order in every run of an algorithm, so their rank of creation names the stream.
+        # The arguments are all that the loaders of one run, and of no other, have in common.
         args.num_loader_streams = getattr(args, "num_loader_streams", 0) + 1
         return DataLoader(
             SeededDataset(dset),

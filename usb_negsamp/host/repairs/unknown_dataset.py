@@ -3,8 +3,8 @@
 What is wrong: ``core/utils/build.py`` ``get_dataset`` returns None for a name it does not know, among them ``food101``,
 which ships with the host, and lets every error of a failed download through. How it shows: ``'NoneType' object is not
 subscriptable`` somewhere later; thirty lines of urllib. How it is mended: a name is looked up in ``EXTRA_DATASETS``,
-then given to the host; an unknown one, and data that are not there, are one-line errors. ``AFTER_DATASET`` lets us
-change what was loaded. When it may go: when the host has a registry of data sets.
+then given to the host; an unknown one, and data that are not there, are one-line errors. The dictionary that is
+returned carries what a run records of its data. When it may go: when the host has a registry of data sets.
 
 The host's ``lighting.Trainer`` is given its loaders by the user, whatever ``config.dataset`` says; for arguments made
 by its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, as its notebook on custom data needs.
@@ -19,7 +19,9 @@ from typing import Any
 from semilearn.core.utils import build
 
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.host.datasets.registry import AFTER_DATASET, EXTRA_DATASETS, DatasetDict, known_names
+from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
+from usb_negsamp.host.datasets.drawn_splits import noted_splits
+from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, known_names
 from usb_negsamp.host.patching import replace_everywhere
 
 DOWNLOADED = frozenset({"cifar10", "cifar100", "eurosat", "food101", "stl10", "svhn", "tissuemnist"})
@@ -57,7 +59,8 @@ def apply() -> None:
     ) -> DatasetDict | None:
         load = EXTRA_DATASETS.get(dataset, original)
         try:
-            loaded = load(args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb)
+            with noted_splits() as digests:
+                loaded = load(args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb)
         except (OSError, RuntimeError) as error:
             if not _cannot_be_had(error):
                 raise
@@ -66,8 +69,8 @@ def apply() -> None:
             if getattr(args, "own_loaders", False):
                 return None
             raise unknown("dataset", dataset, known_names())
-        for change in AFTER_DATASET:
-            loaded = change(args, algorithm, loaded)
-        return loaded
+        if isinstance(loaded, DatasetDict):
+            return loaded
+        return DatasetDict(loaded, BuiltData(num_labels, split_digest=digests[-1] if digests else None))
 
     replace_everywhere(original, get_dataset)

@@ -68,6 +68,8 @@ class Peer(Wrapper):
         self.first = first
         super().__init__(args, *rest, **kwargs)
         self._said = first._said
+        # What couples the two reads the same views of both.
+        self.unlabeled_views = first.unlabeled_views
 
     @property
     def seed_of_draws(self) -> int:

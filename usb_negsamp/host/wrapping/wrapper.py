@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
@@ -62,7 +63,7 @@ class Wrapper:
         self.logits_tape.read_heads = functools.partial(evaluated_logits, self)
         self.batch = {}
         self._said: set[str] = set()
-        args.unlabeled_views = tuple(dict.fromkeys((*getattr(args, "unlabeled_views", ()), *self.views_needed(args))))
+        self.unlabeled_views = tuple(dict.fromkeys(self.views_needed(args)))
         super().__init__(args, *rest, **kwargs)  # type: ignore[call-arg]
 
     @classmethod
@@ -72,8 +73,16 @@ class Wrapper:
 
     @classmethod
     def views_needed(cls, args: Any) -> tuple[str, ...]:
-        """Batch keys of unlabeled views that this wrapper reads."""
+        """Batch keys of unlabeled views that this wrapper, and those inside, read."""
         return ()
+
+    def set_data_loader(self) -> Any:
+        """The host's loaders; unlabeled samples carry the views that wrappers read, too."""
+        # Here, not where the data sets are built: CReST builds its own without the base's set_dataset.
+        data = self.dataset_dict  # type: ignore[attr-defined]
+        if self.unlabeled_views and data is not None and data["train_ulb"] is not None:
+            data["train_ulb"] = ExtraViews(data["train_ulb"], self.unlabeled_views)
+        return super().set_data_loader()  # type: ignore[misc]
 
     def _has_averaged_weights(self) -> bool:
         """Whether ``model`` carries the moving averages just now, as it does in a teacher's pass."""
@@ -103,7 +112,7 @@ class Wrapper:
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Prepare the host's batch, and keep the unlabeled views beside it."""
         step_input = super().process_batch(input_args, **kwargs)  # type: ignore[misc]
-        wanted = [key for key in self.args.unlabeled_views if key not in step_input and key in kwargs]
+        wanted = [key for key in self.unlabeled_views if key not in step_input and key in kwargs]
         extra = super().process_batch(wanted, **kwargs) if wanted else {}  # type: ignore[misc]
         self.batch = {**step_input, **extra}
         return step_input

@@ -101,12 +101,9 @@ def _train(words: Sequence[str]) -> int:
     # GNU OpenMP's threads spin while they wait for each other, by default for so long that a second busy process on
     # the machine makes a step four times slower. It reads the variable when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from usb_negsamp.run.training.run import StoppedBeforeTraining, train
+    from usb_negsamp.run.training.train import train
 
-    try:
-        return train(words)
-    except StoppedBeforeTraining as stopped:
-        return 128 + stopped.signum
+    return train(words)
 
 
 def _sweep(words: Sequence[str]) -> int:

@@ -61,7 +61,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Process:
 _VARIABLES = (("RANK", 0), ("LOCAL_RANK", 0), ("WORLD_SIZE", 1))
 
 
-def describe(args: Any, process: Process, device_type: str) -> None:
+def configure_distributed(args: Any, process: Process, device_type: str) -> None:
     """Set what the host's code reads about processes and GPUs, and this process's share of the batch."""
     args.distributed = args.multiprocessing_distributed = process.distributed
     args.world_size, args.rank = process.world_size, process.rank

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.keys import of_earlier_version
-from usb_negsamp.run.configuration.processes import Process, describe
+from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.records.directory import MANIFEST
 from usb_negsamp.run.records.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from usb_negsamp.host.datasets.built_data import BuiltData
 
 # Keys that say where a training starts, or what may be replaced: nothing starts here.
 _OF_THE_START: dict[str, Any] = {"spl_from": None, "load_path": None, "resume": False, "overwrite": False}
@@ -51,17 +54,22 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
     args = resolve(Sources(None, {**config, **start, **place}, dict(given or {}))).args
     check(args, Process(), dict(given or {}))
 
-    from usb_negsamp.host import build, device
+    from usb_negsamp.host.build import build_algorithm
     from usb_negsamp.run.training.determinism import seed_everything
+    from usb_negsamp.run.training.session import choose_device
 
-    describe(args, Process(), device.select(args.device).type)
+    choose_device(args, Process())
     seed_everything(args.seed)
-    algorithm = build.build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
-    for name, what in (("data_digest", "images"), ("split_digest", "split")):
-        before, now = manifest.get(name), getattr(args, name, None)
+    algorithm, data = build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
+    _check_same_data(run, manifest, data)
+    return algorithm
+
+
+def _check_same_data(run: Path, manifest: Mapping[str, Any], data: BuiltData) -> None:
+    for name, now, what in (("data_digest", data.data_digest, "images"), ("split_digest", data.split_digest, "split")):
+        before = manifest.get(name)
         if before is not None and now is not None and before != now:
             raise ConfigError(
                 f"{run} was trained on other data: expected {what} with the digest {before[:12]}, but those of dataset "
-                f"{config.get('dataset')} have {now[:12]}; give the right folder by --data_dir"
+                f"{manifest['config'].get('dataset')} have {now[:12]}; give the right folder by --data_dir"
             )
-    return algorithm

@@ -10,12 +10,15 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.key import Affects
 from usb_negsamp.run.configuration.keys import affects_of, of_earlier_version
 from usb_negsamp.run.records import versions
+
+if TYPE_CHECKING:
+    from usb_negsamp.host.datasets.built_data import BuiltData
 
 _SESSION_KEYS = ("start", "end", "wall_seconds", "exit_reason", "iterations_done", "argv")
 
@@ -56,7 +59,7 @@ class Manifest:
         *,
         config: Mapping[str, Any],
         argv: Sequence[str],
-        args: Any,
+        data: BuiltData,
         device: Any,
         world_size: int,
         resumed_from: Path | None = None,
@@ -67,7 +70,7 @@ class Manifest:
             path: manifest.json of the run.
             config: the resolved configuration.
             argv: the command line, without the program.
-            args: the namespace that the data side left its digests and the record of its split on.
+            data: the digests of the images and the split, and its figures.
             device: where the run computes.
             world_size: number of processes.
             resumed_from: the checkpoint the session starts from, if any.
@@ -76,7 +79,6 @@ class Manifest:
         self._began = time.monotonic()
         earlier = _sessions(read_manifest(path)) if resumed_from is not None else []
         split_seed = config.get("split_seed")
-        record = getattr(args, "split_record", None)
         self.content: dict[str, Any] = {
             "config": dict(config),
             "argv": list(argv),
@@ -85,9 +87,9 @@ class Manifest:
             "versions": versions.versions(),
             "package": versions.own_commit(),
             "host": versions.host_identity(),
-            "data_digest": getattr(args, "data_digest", None),
-            "split_digest": getattr(args, "split_digest", None),
-            "split": None if record is None else dict(record.figures),
+            "data_digest": data.data_digest,
+            "split_digest": data.split_digest,
+            "split": None if data.split is None else dict(data.split.figures),
             "device": versions.device_name(device),
             "world_size": world_size,
             "resumed_from": None if resumed_from is None else str(resumed_from),

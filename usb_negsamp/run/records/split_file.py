@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +12,16 @@ from usb_negsamp.atomic_write import replacing
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.directory import MANIFEST, SPLIT
 
+if TYPE_CHECKING:
+    from usb_negsamp.data import SplitRecord
+    from usb_negsamp.host.datasets.built_data import BuiltData
 
-def write_split(directory: Path, record: Any) -> None:
-    """Write ``record`` (a :class:`usb_negsamp.data.SplitRecord`) into the run's folder."""
+
+def write_split(directory: Path, record: SplitRecord) -> None:
+    """Write ``record`` into the run's folder."""
+    arrays: dict[str, Any] = {"digest": np.array(record.digest), **record.arrays}
     with replacing(directory / SPLIT) as file:
-        np.savez(file, digest=np.array(record.digest), **record.arrays)
+        np.savez(file, **arrays)
 
 
 def check_same_split(checkpoint: Path, digest: str | None) -> None:
@@ -33,13 +38,12 @@ def check_same_split(checkpoint: Path, digest: str | None) -> None:
         )
 
 
-def check_held_out(source: Path, record: Any, data_digest: str | None) -> None:
+def check_held_out(source: Path, data: BuiltData) -> None:
     """Compare the images that are held out now with those that a run on the same data was given the labels of.
 
     Args:
         source: the folder or the checkpoint of the run.
-        record: the :class:`usb_negsamp.data.SplitRecord` of now.
-        data_digest: of the images of now.
+        data: the data of now.
 
     Raises:
         ConfigError: some are both.
@@ -49,12 +53,13 @@ def check_held_out(source: Path, record: Any, data_digest: str | None) -> None:
     directory = source if source.is_dir() else source.parent
     manifest = read_manifest(directory / MANIFEST)
     labeled = _labeled_of_run(directory)
-    if labeled is None or manifest.get("data_digest") != data_digest:
+    if data.split is None or labeled is None or manifest.get("data_digest") != data.data_digest:
         return
-    shared = np.intersect1d(labeled, record.validation)
+    held_out = data.split.validation
+    shared = np.intersect1d(labeled, held_out)
     if len(shared):
         raise ConfigError(
-            f"spl_from: {len(shared)} of the {len(record.validation)} held-out images, which the mask learns on, were "
+            f"spl_from: {len(shared)} of the {len(held_out)} held-out images, which the mask learns on, were "
             f"labeled training images of {directory}; give that run's split_seed, {manifest.get('split_seed')}"
         )
 

@@ -19,6 +19,7 @@ from usb_negsamp.run.sweep.results import write_results
 from usb_negsamp.run.sweep.run_state import failure, last_row, resume_arguments
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of, draw_cells
 from usb_negsamp.run.training.console import Console
+from usb_negsamp.run.training.signals import catch_signals
 
 USAGE = """\
 usage: usb-negsamp sweep --c FILE --grid KEY=VALUE,VALUE ... [--seeds N] [--jobs N] [--key value ...]
@@ -116,12 +117,10 @@ class Sweep:
 
     def execute(self, todo: Sequence[tuple[Run, Sequence[str]]]) -> int:
         """Run what is to do, and return the exit code."""
-        from usb_negsamp.run.training.signals import watching
-
         self.total, self.began = len(todo), time.monotonic()
         self.printed = {run.name: workers.output_size(run.directory) for run, _ in todo}
         self._announce(todo)
-        with watching() as flag:
+        with catch_signals() as flag:
             self.signum = lambda: flag.signum
             workers.work(todo, self.launcher, self.jobs, self._ended, self.signum, self._stopping)
             rows = write_results(self.plan)

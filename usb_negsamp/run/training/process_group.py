@@ -11,7 +11,7 @@ from usb_negsamp.run.configuration.processes import Process
 
 
 @contextmanager
-def joined(process: Process, device_type: str) -> Iterator[None]:
+def process_group(process: Process, device_type: str) -> Iterator[None]:
     """Be a member of the process group for the length of the block; nothing for a single process."""
     if not process.distributed:
         yield

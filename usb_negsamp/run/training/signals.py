@@ -1,29 +1,15 @@
-"""SIGINT and SIGTERM: finish the step, save a checkpoint, leave. A second SIGINT kills at once."""
+"""SIGINT and SIGTERM: the first is remembered, for whoever is at work to leave in order. A second SIGINT kills."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
-
-from usb_negsamp.host import Hook
-from usb_negsamp.run.configuration.processes import Process
-from usb_negsamp.run.training.process_group import wait_for_all
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupted(Exception):
-    """The run was asked to stop, and its state is saved."""
-
-    def __init__(self, signum: int, iterations_done: int) -> None:
-        super().__init__(signal.Signals(signum).name)
-        self.signum = signum
-        self.iterations_done = iterations_done
 
 
 class Flag:
@@ -52,7 +38,7 @@ def _die_of(signum: int) -> None:
 
 
 @contextmanager
-def watching() -> Iterator[Flag]:
+def catch_signals() -> Iterator[Flag]:
     """Give a flag that SIGINT and SIGTERM set; the handlers that were there before are put back after."""
     flag = Flag()
     if threading.current_thread() is not threading.main_thread():
@@ -64,38 +50,3 @@ def watching() -> Iterator[Flag]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-class InterruptionHook(Hook):
-    """Ends the run after the step in which a signal came. Registered last: the step's other hooks are done.
-
-    Several processes must leave after the same step, so there they ask each other, every ``num_log_iter`` steps.
-    """
-
-    def __init__(self, flag: Flag, process: Process, save: Callable[[Any], Any]) -> None:
-        self.flag = flag
-        self.process = process
-        self.save = save
-
-    def after_train_step(self, algorithm: Any) -> None:
-        """Save and raise :class:`Interrupted` if a signal came."""
-        if self.process.distributed and not self.every_n_iters(algorithm, algorithm.num_log_iter):
-            return
-        signum = agreed_signal(self.flag, self.process, algorithm)
-        if signum:
-            if self.process.is_main:
-                self.save(algorithm)
-            # The first process to leave makes torchrun end the others, so nobody leaves while one still writes.
-            wait_for_all(self.process)
-            raise Interrupted(signum, algorithm.it + 1)
-
-
-def agreed_signal(flag: Flag, process: Process, algorithm: Any) -> int:
-    """Return the signal that came to any of the processes, or 0. Every process must call it at the same point."""
-    if not process.distributed:
-        return flag.signum
-    import torch
-
-    value = torch.tensor(flag.signum, device=next(algorithm.model.parameters()).device)
-    torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
-    return int(value.item())

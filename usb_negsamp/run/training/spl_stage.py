@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
-from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.records.directory import METRICS
 from usb_negsamp.run.records.metrics import read_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
-from usb_negsamp.run.training.console import Console
-from usb_negsamp.run.training.process_group import wait_for_all
-from usb_negsamp.run.training.signals import Flag, Interrupted, InterruptionHook, agreed_signal
+from usb_negsamp.run.training.interruption import InterruptionHook, leave_if_asked
+from usb_negsamp.run.training.session import Session
 
 FIGURE = "spl_kept_ratio.png"
 LAYER = "train/spl_kept_ratio/"
@@ -29,19 +28,14 @@ class StageHook(Hook):
     """Records the rounds of the stage and ends it where a signal came.
 
     Args:
-        metrics: the metrics file.
-        console: shows a line a round.
-        flag: the signal that came.
-        process: which process of how many this is; the first one writes.
-        save: saves the run's state.
+        session: of the run; its first process writes.
     """
 
     settings_only = True
 
-    def __init__(
-        self, metrics: Path, console: Console, flag: Flag, process: Process, save: Callable[[Any], Any]
-    ) -> None:
-        self.metrics, self.console, self.flag, self.process, self.save = metrics, console, flag, process, save
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.metrics = session.directory / METRICS
 
     def before_spl_stage(self, algorithm: Any) -> None:
         """Take over the watch for signals; write the rounds that a resumed stage has done, and no others."""
@@ -49,7 +43,7 @@ class StageHook(Hook):
         algorithm.hooks_dict = OrderedDict(
             (name, hook) for name, hook in algorithm.hooks_dict.items() if not isinstance(hook, InterruptionHook)
         )
-        if not self.process.is_main:
+        if not self.session.process.is_main:
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
         records += [_row(algorithm, record) for record in algorithm.stage.history]
@@ -59,35 +53,27 @@ class StageHook(Hook):
 
     def after_spl_step(self, algorithm: Any) -> None:
         """Leave after the step in which a signal came; several processes leave at the end of a round."""
-        if not self.process.distributed:
-            self._leave_if_asked(algorithm)
+        if not self.session.process.distributed:
+            leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
 
     def after_spl_round(self, algorithm: Any) -> None:
         """Write the round, then leave if a signal came."""
         record = algorithm.stage.history[-1]
-        if self.process.is_main:
+        if self.session.process.is_main:
             with self.metrics.open("a", encoding="utf-8") as file:
                 file.write(_line(_row(algorithm, record)))
             self._to_tensorboard(algorithm, record)
-            self.console.line(round_line(record, algorithm.stage.settings.rounds))
-        self._leave_if_asked(algorithm)
+            self.session.console.line(round_line(record, algorithm.stage.settings.rounds))
+        leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
 
     def after_spl_stage(self, algorithm: Any) -> None:
         """Draw the figure."""
-        if not self.process.is_main or not algorithm.stage.masks:
+        if not self.session.process.is_main or not algorithm.stage.masks:
             return
         try:
             draw_kept_ratio(algorithm.stage.history, algorithm.stage.best["round"], self.metrics.with_name(FIGURE))
         except Exception as error:  # a picture must not cost a finished run its results
-            self.console.line(f"usb-negsamp: no {FIGURE}: {type(error).__name__}: {error}")
-
-    def _leave_if_asked(self, algorithm: Any) -> None:
-        signum = agreed_signal(self.flag, self.process, algorithm)
-        if signum:
-            if self.process.is_main:
-                self.save(algorithm)
-            wait_for_all(self.process)
-            raise Interrupted(signum, algorithm.num_train_iter)
+            self.session.console.line(f"usb-negsamp: no {FIGURE}: {type(error).__name__}: {error}")
 
     def _to_tensorboard(self, algorithm: Any, record: Mapping[str, float]) -> None:
         if algorithm.tb_log is not None:

@@ -1,0 +1,59 @@
+"""What a run goes on from: its own checkpoint, or the run that SPL's stage starts at. Both are checked first."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.checkpoints.resume import resume
+from usb_negsamp.host.datasets.built_data import BuiltData
+from usb_negsamp.run.records.directory import MANIFEST
+from usb_negsamp.run.records.manifest import difference, read_manifest
+from usb_negsamp.run.records.split_file import check_held_out, check_same_split
+
+
+def go_on_from(checkpoint: Path, algorithm: Any, directory: Path, config: Mapping[str, Any], data: BuiltData) -> None:
+    """Load ``checkpoint`` into ``algorithm``. Nothing is written, so that a wrong one changes nothing.
+
+    Args:
+        checkpoint: of the run in ``directory``, or of another.
+        algorithm: as built.
+        directory: the run's folder.
+        config: the configuration of now.
+        data: the data of now.
+
+    Raises:
+        ConfigError: the run had another configuration, split, algorithm or network, or it has no iterations left.
+    """
+    manifest = read_manifest(directory / MANIFEST)
+    other = difference(manifest.get("config") or {}, config, affecting=("result",))
+    if other is not None and checkpoint.parent.resolve() == directory.resolve():
+        raise ConfigError(
+            f"--resume goes on with the same configuration, but the run in {directory} has {other}; "
+            "give that, or another --save_name with --load_path"
+        )
+    check_same_split(checkpoint, data.split_digest)
+    resume(algorithm, checkpoint)
+    if algorithm.it > algorithm.num_train_iter:
+        raise ConfigError(
+            f"num_train_iter: expected at least the {algorithm.it} iterations of {checkpoint}, "
+            f"but got {algorithm.num_train_iter}"
+        )
+    if manifest.get("exit_reason") == "finished" and algorithm.it >= algorithm.num_train_iter:
+        raise ConfigError(
+            f"nothing to resume: the run in {directory} has finished all {algorithm.num_train_iter} iterations"
+        )
+
+
+def check_source(args: Namespace, data: BuiltData) -> None:
+    """Refuse to learn SPL's mask on images whose labels the run that it starts from (``spl_from``) has trained on.
+
+    Raises:
+        ConfigError: some of the held-out images are such.
+    """
+    source = getattr(args, "spl_from", None)
+    if source is not None:
+        check_held_out(Path(source), data)
