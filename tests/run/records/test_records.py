@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.built_data import BuiltData
 from usb_negsamp.run.figures.training_curve import draw_curve
 from usb_negsamp.run.records.manifest import Manifest, read_manifest
 from usb_negsamp.run.records.metrics import MetricsHook, read_metrics
-from usb_negsamp.run.records.results import COLUMNS, append_row, result_row
+from usb_negsamp.run.records.results import COLUMNS, put_row, result_row
 from usb_negsamp.run.records.scalars import scalars
 from usb_negsamp.run.report.measures import find_measure
 from usb_negsamp.run.training.summary import summary
@@ -71,7 +72,8 @@ def test_a_manifest_of_data_without_digests_says_null(tmp_path: Path) -> None:
 
 def test_a_manifest_ends_with_time_reason_and_iterations(tmp_path: Path) -> None:
     manifest = begun(tmp_path / "manifest.json")
-    manifest.end("SIGTERM", 4)
+    manifest.close("SIGTERM", 4)
+    manifest.write()
     content = read_manifest(tmp_path / "manifest.json")
     assert (content["exit_reason"], content["iterations_done"]) == ("SIGTERM", 4)
     assert datetime.fromisoformat(content["end"]) >= datetime.fromisoformat(content["start"])
@@ -82,12 +84,14 @@ def test_a_manifest_ends_with_time_reason_and_iterations(tmp_path: Path) -> None
 
 def test_a_resumed_run_keeps_its_earlier_sessions_and_adds_up_their_time(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
-    begun(path).end("SIGTERM", 4)
+    first = begun(path)
+    first.close("SIGTERM", 4)
+    first.write()
     content = read_manifest(path)
     content["wall_seconds"] = 100.0
     path.write_text(json.dumps(content))
     resumed = begun(path, resumed_from=tmp_path / "latest_model.pth")
-    resumed.end("finished", 6)
+    resumed.close("finished", 6)
     earlier = read_manifest(path)["earlier_sessions"]
     assert [(session["exit_reason"], session["iterations_done"]) for session in earlier] == [("SIGTERM", 4)]
     assert resumed.total_seconds >= 100
@@ -95,9 +99,10 @@ def test_a_resumed_run_keeps_its_earlier_sessions_and_adds_up_their_time(tmp_pat
 
 def test_a_result_row_has_every_column_and_counts_iterations_from_one(tmp_path: Path) -> None:
     manifest = begun(tmp_path / "m")
-    manifest.end("finished", 6)
-    append_row(tmp_path / "results.csv", result_row(RESULTS, manifest.content, 12.34))
-    append_row(tmp_path / "results.csv", result_row({"eval/best_acc": 0.5}, manifest.content, 1.0))
+    manifest.close("finished", 6)
+    put_row(tmp_path / "results.csv", result_row(RESULTS, manifest.content, 12.34))
+    other = {**manifest.content, "split_seed": 4, "config": {**manifest.content["config"], "split_seed": 4}}
+    put_row(tmp_path / "results.csv", result_row({"eval/best_acc": 0.5}, other, 1.0))
     with (tmp_path / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS
@@ -107,6 +112,22 @@ def test_a_result_row_has_every_column_and_counts_iterations_from_one(tmp_path: 
     assert first["selection"] == "best on validation"
     assert rows[1]["selection"] == "best on the evaluation images themselves"
     assert rows[1]["test_acc_at_best"] == ""
+
+
+def test_a_run_that_ends_again_leaves_one_row(tmp_path: Path) -> None:
+    manifest = begun(tmp_path / "m")
+    for seconds in (1.0, 2.0):
+        put_row(tmp_path / "results.csv", result_row(RESULTS, manifest.content, seconds))
+    with (tmp_path / "results.csv").open(newline="") as file:
+        assert [row["seconds"] for row in csv.DictReader(file)] == ["2.0"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"config": 1}', "\x00\x01"])
+def test_a_damaged_manifest_is_one_line_and_not_none(content: str, tmp_path: Path) -> None:
+    assert read_manifest(tmp_path / "manifest.json") == {}
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"manifest\.json is damaged: expected what a run was asked"):
+        read_manifest(tmp_path / "manifest.json")
 
 
 OPEN_CONFIG = {
@@ -136,7 +157,7 @@ def test_a_row_of_an_open_set_run_has_its_split_and_its_figures(tmp_path: Path) 
     """It goes into a file of runs without unseen classes, whose rows and new columns stay readable."""
     path = tmp_path / "results.csv"
     for config, results in ((CONFIG, RESULTS), (OPEN_CONFIG, OPEN_RESULTS), (CONFIG, RESULTS)):
-        append_row(path, result_row(results, begun(tmp_path / "m", config=config).content, 1.0))
+        put_row(path, result_row(results, begun(tmp_path / "m", config=config).content, 1.0))
     with path.open(newline="") as file:
         closed, opened, after = list(csv.DictReader(file))
     assert set(opened) == {*COLUMNS, "open_svhn_auroc"}
@@ -156,7 +177,7 @@ def test_a_protocol_that_no_split_was_made_by_is_not_in_the_row(tmp_path: Path) 
 def test_a_row_goes_into_a_file_of_another_version_without_losing_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     path.write_text("algorithm,mood\nvat,good\n")
-    append_row(path, {"algorithm": "uda"})
+    put_row(path, {"algorithm": "uda"})
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["algorithm"], row["mood"]) for row in rows] == [("vat", "good"), ("uda", "")]
@@ -244,7 +265,7 @@ def test_tensorboard_events_are_written_only_once_opened_and_stand_texts(tmp_pat
 def test_the_summary_has_both_test_figures_and_where_things_are(tmp_path: Path) -> None:
     (tmp_path / "curve.png").touch()
     manifest = begun(tmp_path / "m")
-    manifest.end("finished", 6)
+    manifest.close("finished", 6)
     text = summary(RESULTS, manifest.content, tmp_path, 83)
     assert "88.00% (at the best validation, iteration 4), 87.00% (last)" in text
     assert str(tmp_path / "curve.png") in text
@@ -254,7 +275,7 @@ def test_the_summary_has_both_test_figures_and_where_things_are(tmp_path: Path) 
 
 def test_the_summary_of_an_open_set_run_says_how_unseen_classes_were_told_apart(tmp_path: Path) -> None:
     manifest = begun(tmp_path / "m", config=OPEN_CONFIG)
-    manifest.end("finished", 6)
+    manifest.close("finished", 6)
     lines = summary(OPEN_RESULTS, manifest.content, tmp_path, 1).splitlines()
     assert "  open set        fixed_total, mismatch 0.297, 0.125 labeled per unlabeled image" in lines
     assert "  AUROC           0.810 (max softmax), 0.790 (energy), seen against unseen test images" in lines
@@ -278,7 +299,7 @@ SPL_RESULTS = {
 
 def test_what_spl_leaves_is_in_the_row_the_summary_and_the_table(tmp_path: Path) -> None:
     manifest = begun(tmp_path / "m")
-    manifest.end("finished", 6)
+    manifest.close("finished", 6)
     row = result_row(SPL_RESULTS, manifest.content, 1.0)
     assert (row["spl_test_acc"], row["spl_eval_acc"], row["spl_kept_ratio"]) == (0.91, 0.95, 0.736)
     assert (row["spl_open_auroc"], row["spl_start_open_auroc"], row["spl_pool_auroc"]) == (0.8125, 0.75, None)
@@ -293,7 +314,7 @@ def test_what_spl_leaves_is_in_the_row_the_summary_and_the_table(tmp_path: Path)
 
 def test_both_networks_of_a_pair_are_in_the_row_and_the_summary(tmp_path: Path) -> None:
     manifest = begun(tmp_path / "m")
-    manifest.end("finished", 6)
+    manifest.close("finished", 6)
     results = {**RESULTS, "test/first_acc": 0.88, "test/peer_acc": 0.9, "test/average_acc": 0.91}
     assert result_row(results, manifest.content, 1.0)["peer_test_acc"] == 0.9
     text = summary(results, manifest.content, tmp_path, 1)
@@ -303,7 +324,7 @@ def test_both_networks_of_a_pair_are_in_the_row_and_the_summary(tmp_path: Path) 
 
 def test_the_summary_says_when_the_best_was_chosen_on_the_test_images(tmp_path: Path) -> None:
     manifest = begun(tmp_path / "m")
-    manifest.end("finished", 6)
+    manifest.close("finished", 6)
     text = summary({"eval/best_acc": 0.9, "eval/best_it": 3, "eval/last_acc": 0.85}, manifest.content, tmp_path, 1)
     assert "85.00% (last), 90.00% (best on the test images themselves, iteration 4)" in text
 

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 import pytest
 import torch
 
+from usb_negsamp.host.datasets import seeded_loading
+from usb_negsamp.host.datasets.seeded_loading import leave_signals_to_parent
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.determinism import determinism, seed_everything
 from usb_negsamp.run.training.interruption import Interrupted, InterruptionHook
@@ -162,15 +165,51 @@ def test_a_second_interrupt_kills_at_once() -> None:
     assert done.returncode == -signal.SIGINT
 
 
-def test_a_forked_worker_can_be_ended_and_does_not_answer_the_keyboard() -> None:
+@pytest.mark.parametrize(("sigterms", "code"), [(0, 0), (1, 0), (2, -signal.SIGTERM)])
+def test_a_worker_leaves_the_keyboard_and_a_first_sigterm_to_its_parent(sigterms: int, code: int) -> None:
     with catch_signals() as flag:
         child = os.fork()
         if child == 0:
-            os.kill(os.getpid(), signal.SIGINT)
-            os.kill(os.getpid(), signal.SIGTERM)
+            leave_signals_to_parent(0)
+            for signum in (signal.SIGINT, *[signal.SIGTERM] * sigterms):
+                os.kill(os.getpid(), signum)
             os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
         assert flag.signum == 0
+
+
+def test_a_worker_ends_some_time_after_a_sigterm_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeded_loading, "SECONDS_AFTER_SIGTERM", 0.1)
+    child = os.fork()
+    if child == 0:
+        leave_signals_to_parent(0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+
+
+def test_a_sigterm_to_all_processes_of_a_run_saves_a_checkpoint(
+    write_config: Callable[..., str], work_dir: Path
+) -> None:
+    """As SLURM sends it at a time limit, and ``timeout`` to its group: to the loaders' workers, too."""
+    file = write_config(num_workers=1, num_train_iter=100_000, num_eval_iter=100_000, num_log_iter=1)
+    command = [sys.executable, "-m", "usb_negsamp", "train", "--c", file]
+    with (work_dir / "shown").open("w") as shown:
+        process = subprocess.Popen(command, stdout=shown, stderr=shown, start_new_session=True)
+        try:
+            deadline = time.monotonic() + 240
+            while "it/s" not in (work_dir / "shown").read_text() and time.monotonic() < deadline:
+                assert process.poll() is None, (work_dir / "shown").read_text()
+                time.sleep(0.1)
+            os.killpg(process.pid, signal.SIGTERM)
+            code = process.wait(120)
+        finally:
+            process.kill()
+    text = (work_dir / "shown").read_text()
+    assert code == 128 + signal.SIGTERM, text
+    assert "Traceback" not in text
+    assert (work_dir / "runs" / "one" / "latest_model.pth").is_file()
 
 
 @pytest.mark.parametrize(

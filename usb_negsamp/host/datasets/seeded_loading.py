@@ -6,8 +6,12 @@ has the same image in the same view.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import threading
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -16,6 +20,8 @@ from semilearn.datasets import DistributedSampler
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from usb_negsamp.host.randomness import mix
+
+SECONDS_AFTER_SIGTERM = 30.0
 
 
 class SeededSampler(DistributedSampler):
@@ -72,6 +78,24 @@ class SeededDataset(Dataset):
 
     def __getitem__(self, keyed: tuple[int, int]) -> Any:
         return self.__getitems__([keyed])[0]
+
+
+def leave_signals_to_parent(worker: int) -> None:
+    """Let a loader's worker go on when a signal comes to all processes of a run; for ``worker_init_fn``.
+
+    SLURM and ``timeout`` send SIGTERM to every process, a keyboard SIGINT. A worker that ended would take its parent
+    with it before that has saved anything. It ends when its loader tells it, when its parent is gone, at a second
+    SIGTERM (a parent that leaves in disorder sends two), or ``SECONDS_AFTER_SIGTERM`` after the first.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_later)
+
+
+def _end_later(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    timer = threading.Timer(SECONDS_AFTER_SIGTERM, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.daemon = True
+    timer.start()
 
 
 def skip_to(algorithm: Any, iteration: int) -> None:

@@ -19,10 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 from semilearn.core import AlgorithmBase
+from semilearn.core import hooks as host_hooks
 
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state, write_checkpoint
+from usb_negsamp.host.checkpoints.hook import CheckpointHook
 from usb_negsamp.host.checkpoints.run_state import run_state
-from usb_negsamp.host.patching import replace
+from usb_negsamp.host.patching import replace, replace_everywhere
 
 _NUMPY_SCALARS = [
     np.core.multiarray.scalar if int(np.__version__.split(".")[0]) < 2 else np._core.multiarray.scalar,  # type: ignore[attr-defined]
@@ -73,3 +75,4 @@ def apply() -> None:
     replace(AlgorithmBase, "get_save_dict", get_save_dict)
     replace(AlgorithmBase, "save_model", save_model)
     replace(AlgorithmBase, "load_model", load_model)
+    replace_everywhere(host_hooks.CheckpointHook, CheckpointHook)

@@ -20,7 +20,7 @@ from semilearn.datasets import DistributedSampler
 from torch.utils.data import DataLoader
 
 from usb_negsamp.host import device
-from usb_negsamp.host.datasets.seeded_loading import SeededDataset, SeededSampler
+from usb_negsamp.host.datasets.seeded_loading import SeededDataset, SeededSampler, leave_signals_to_parent
 from usb_negsamp.host.patching import replace_everywhere
 
 
@@ -32,6 +32,7 @@ def apply() -> None:
     def get_data_loader(args: Any, dset: Any, batch_size: int | None = None, *rest: Any, **kwargs: Any) -> Any:
         loader = original(args, dset, batch_size, *rest, **kwargs)
         if not isinstance(getattr(loader, "sampler", None), DistributedSampler):
+            loader.worker_init_fn = leave_signals_to_parent
             return loader
         # Loaders are made in the same order in every run of an algorithm, so their rank of creation names the stream.
         # The arguments are all that the loaders of one run, and of no other, have in common.
@@ -45,6 +46,7 @@ def apply() -> None:
             drop_last=loader.drop_last,
             pin_memory=device.selected().type == "cuda",
             persistent_workers=loader.num_workers > 0,
+            worker_init_fn=leave_signals_to_parent,
             generator=torch.Generator(),
         )
 

@@ -9,8 +9,8 @@ import errno
 import fcntl
 import os
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from usb_negsamp.atomic_write import remove_leftovers
@@ -78,7 +78,7 @@ def check_directory(args: Namespace) -> Path | None:
         raise ConfigError("--load_path is read only together with --resume")
     if args.resume:
         checkpoint = _checkpoint(args, directory)
-        if run_files(directory) and checkpoint.parent.resolve() != directory.resolve():
+        if checkpoint is not None and run_files(directory) and checkpoint.parent.resolve() != directory.resolve():
             raise ConfigError(
                 f"{directory} already holds a run, which going on from {checkpoint} would replace: give another "
                 "--save_name"
@@ -92,25 +92,52 @@ def check_directory(args: Namespace) -> Path | None:
     return None
 
 
-def prepare_directory(directory: Path, overwrite: bool) -> None:
-    """Make the directory; with ``overwrite`` remove the files that runs write, and nothing else.
+def remove_files_of_start(directory: Path, before: Iterable[Path]) -> None:
+    """Remove what a start that failed has made in ``directory``, and the folder if nothing else is in it.
 
-    Parts of files that a killed run was writing go in any case.
+    Args:
+        directory: the run's folder; need not be there.
+        before: the files of a run that were in it.
     """
-    if overwrite:
-        for path in run_files(directory):
+    kept = set(before)
+    for path in run_files(directory):
+        if path not in kept:
+            path.unlink()
+    if kept:
+        return
+    for path in (directory / LOCK, directory / TENSORBOARD, directory / SPLIT_INDICES, directory):
+        with suppress(OSError):
+            path.unlink() if path.is_file() else path.rmdir()
+
+
+def prepare_directory(directory: Path, stale: Mapping[Path, int]) -> None:
+    """Make the directory; remove what runs before wrote, and what a killed run was writing.
+
+    Args:
+        directory: the run's folder; need not be there.
+        stale: files of a run that is begun anew, as :func:`written_files` found them; one written since then stays.
+    """
+    now = written_files(directory)
+    for path, when in stale.items():
+        if now.get(path) == when:
             path.unlink()
     directory.mkdir(parents=True, exist_ok=True)
     remove_leftovers(directory)
     remove_leftovers(directory / SPLIT_INDICES, below=True)
 
 
-def _checkpoint(args: Namespace, directory: Path) -> Path:
+def written_files(directory: Path) -> dict[Path, int]:
+    """The files in ``directory`` that runs write, and when each was written, in nanoseconds."""
+    return {path: path.stat().st_mtime_ns for path in run_files(directory)}
+
+
+def _checkpoint(args: Namespace, directory: Path) -> Path | None:
     if not args.load_path:
         latest = directory / LATEST
-        if not latest.is_file():
+        if not latest.is_file() and not (directory / MANIFEST).is_file():
             raise ConfigError(f"nothing to resume: {latest} does not exist")
-        return latest
+        # A run that was killed before its first checkpoint begins anew.
+        return latest if latest.is_file() else None
     path = Path(args.load_path)
     if not path.is_file():
         raise ConfigError(f"load_path {path} does not exist")

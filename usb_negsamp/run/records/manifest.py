@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.atomic_write import write_atomically
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.key import Affects
 from usb_negsamp.run.configuration.keys import affects_of, of_earlier_version
 from usb_negsamp.run.records import versions
@@ -24,12 +25,23 @@ _SESSION_KEYS = ("start", "end", "wall_seconds", "exit_reason", "iterations_done
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Return the manifest in ``path``, or an empty mapping where there is none that can be read."""
+    """Return the manifest in ``path``, or an empty mapping where there is none.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return {}
-    return content if isinstance(content, dict) else {}
+    except (OSError, ValueError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigError(
+            f"{path} is damaged: expected what a run was asked, but it cannot be read ({reason})"
+        ) from error
+    if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
+        raise ConfigError(f"{path} is damaged: expected what a run was asked, but it holds no configuration")
+    return content
 
 
 def difference(
@@ -111,15 +123,14 @@ class Manifest:
         """Write the manifest as it is."""
         write_atomically(self.path, json.dumps(self.content, indent=2, default=str) + "\n")
 
-    def end(self, exit_reason: str, iterations_done: int) -> None:
-        """Record the end of the session, and write."""
+    def close(self, exit_reason: str, iterations_done: int) -> None:
+        """Record the end of the session, without writing it."""
         self.content.update(
             end=_now(),
             wall_seconds=round(time.monotonic() - self._began, 3),
             exit_reason=exit_reason,
             iterations_done=iterations_done,
         )
-        self.write()
 
 
 def _sessions(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,10 @@ byte on CPU, as that of a run that was never interrupted.
 
 from __future__ import annotations
 
+import copy
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +32,18 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 class MetricsHook(Hook):
-    """Appends every number of ``log_dict`` to a file."""
+    """Appends every number of ``log_dict`` to a file.
+
+    The line of a checkpoint is on the disk before the checkpoint is: :func:`save_after_metrics`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def before_run(self, algorithm: Any) -> None:
         """Keep what belongs to the iterations already done."""
-        kept = [record for record in read_metrics(self.path) if record["it"] <= algorithm.it]
-        write_atomically(self.path, "".join(_line(record) for record in kept))
+        kept = {record["it"]: record for record in read_metrics(self.path) if record["it"] <= algorithm.it}
+        write_atomically(self.path, "".join(line_of(record) for record in kept.values()))
 
     def after_train_step(self, algorithm: Any) -> None:
         """Write a line where one is due; ``it`` counts finished iterations, from 1."""
@@ -46,9 +52,25 @@ class MetricsHook(Hook):
             return
         values = {name: value for name, value in algorithm.log_dict.items() if name not in CLOCKS}
         record = {"it": algorithm.it + 1, **{name: finite_or_none(v) for name, v in scalars(values).items()}}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        append_line(self.path, line_of(record))
 
 
-def _line(record: dict[str, Any]) -> str:
+def save_after_metrics(algorithm: Any) -> None:
+    """Let the host's checkpoints follow whatever hooks have been registered by now."""
+    # Registering takes the last of a name; the same object twice would stay twice, and a new one has no priority yet.
+    hook = copy.copy(algorithm.hooks_dict["CheckpointHook"])
+    del hook.priority, hook.name
+    algorithm.register_hook(hook, "CheckpointHook", "LOWEST")
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """Return one line of the file."""
     return json.dumps(record) + "\n"
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append ``line`` and have it on the disk."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())

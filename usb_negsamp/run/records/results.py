@@ -167,9 +167,16 @@ def selection_rule(results: Mapping[str, Any]) -> str:
     return "best on validation" if "test/best_acc" in results else "best on the evaluation images themselves"
 
 
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Append ``row``; rows and columns that another version left in the file are kept, those of ``row`` added."""
+def put_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Append ``row``, in the place of the last one if that is of the same request.
+
+    Rows and columns that another version left in the file are kept, those of ``row`` added.
+    """
     present, rows = read_csv(path) if path.exists() else ([], [])
+    asked = (*ASKED, *ASKED_OF_SPLIT)
+    new = {name: "" if row.get(name) is None else str(row.get(name)) for name in asked}
+    if rows and {name: rows[-1].get(name, "") for name in asked} == new:
+        rows.pop()
     write_csv(path, list(dict.fromkeys([*COLUMNS, *row, *present])), [*rows, row])
 
 

@@ -12,7 +12,7 @@ from usb_negsamp.run.figures.training_curve import draw_curve
 from usb_negsamp.run.records.directory import CURVE, METRICS, RESULTS
 from usb_negsamp.run.records.manifest import Manifest
 from usb_negsamp.run.records.metrics import read_metrics
-from usb_negsamp.run.records.results import append_row, result_row
+from usb_negsamp.run.records.results import put_row, result_row
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.summary import summary
 
@@ -20,17 +20,20 @@ from usb_negsamp.run.training.summary import summary
 def report_outcome(
     results: Mapping[str, Any], manifest: Manifest, directory: Path, console: Console, with_pictures: bool
 ) -> None:
-    """Write the row, draw the pictures if they are wanted, and print the summary.
+    """Write the row and then the end of the manifest, draw the pictures if they are wanted, and print the summary.
+
+    A run that is killed before its manifest says that it has finished ends once more, and leaves the same row.
 
     Args:
         results: the algorithm's ``results_dict``.
-        manifest: of the run, ended.
+        manifest: of the run, closed; it is written here.
         directory: the run's folder.
         console: is told where a picture cannot be drawn.
         with_pictures: the key ``curve``.
     """
     seconds = manifest.total_seconds
-    append_row(directory / RESULTS, result_row(results, manifest.content, seconds))
+    put_row(directory / RESULTS, result_row(results, manifest.content, seconds))
+    manifest.write()
     if with_pictures:
         _draw(directory, manifest.content["config"], console)
     print(summary(results, manifest.content, directory, seconds))

@@ -29,12 +29,8 @@ def go_on_from(checkpoint: Path, algorithm: Any, directory: Path, config: Mappin
         ConfigError: the run had another configuration, split, algorithm or network, or it has no iterations left.
     """
     manifest = read_manifest(directory / MANIFEST)
-    other = difference(manifest.get("config") or {}, config, affecting=("result",))
-    if other is not None and checkpoint.parent.resolve() == directory.resolve():
-        raise ConfigError(
-            f"--resume goes on with the same configuration, but the run in {directory} has {other}; "
-            "give that, or another --save_name with --load_path"
-        )
+    if checkpoint.parent.resolve() == directory.resolve():
+        check_same_configuration(directory, config)
     check_same_split(checkpoint, data.split_digest)
     resume(algorithm, checkpoint)
     if algorithm.it > algorithm.num_train_iter:
@@ -45,6 +41,21 @@ def go_on_from(checkpoint: Path, algorithm: Any, directory: Path, config: Mappin
     if manifest.get("exit_reason") == "finished" and algorithm.it >= algorithm.num_train_iter:
         raise ConfigError(
             f"nothing to resume: the run in {directory} has finished all {algorithm.num_train_iter} iterations"
+        )
+
+
+def check_same_configuration(directory: Path, config: Mapping[str, Any]) -> None:
+    """Refuse to go on with the run in ``directory`` as another one.
+
+    Raises:
+        ConfigError: a key has another value that affects the result.
+    """
+    there = read_manifest(directory / MANIFEST).get("config") or {}
+    other = difference(there, config, affecting=("result",))
+    if other is not None:
+        raise ConfigError(
+            f"--resume goes on with the same configuration, but the run in {directory} has {other}; "
+            "give that, or another --save_name with --load_path"
         )
 
 

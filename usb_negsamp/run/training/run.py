@@ -6,14 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.build import build_algorithm, check_network
 from usb_negsamp.host.datasets.built_data import BuiltData
 from usb_negsamp.run.configuration.checks import check
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.resolution import Resolved
-from usb_negsamp.run.records.directory import LATEST, MANIFEST, METRICS, TENSORBOARD, check_directory, prepare_directory
+from usb_negsamp.run.records.directory import (
+    LATEST,
+    MANIFEST,
+    METRICS,
+    TENSORBOARD,
+    check_directory,
+    prepare_directory,
+    remove_files_of_start,
+    written_files,
+)
 from usb_negsamp.run.records.manifest import Manifest
-from usb_negsamp.run.records.metrics import MetricsHook
+from usb_negsamp.run.records.metrics import MetricsHook, save_after_metrics
 from usb_negsamp.run.records.split_file import write_split
 from usb_negsamp.run.records.versions import device_name
 from usb_negsamp.run.training.console import Console
@@ -22,7 +32,7 @@ from usb_negsamp.run.training.interruption import Interrupted, InterruptionHook,
 from usb_negsamp.run.training.outcome import report_outcome
 from usb_negsamp.run.training.process_group import wait_for_all
 from usb_negsamp.run.training.progress import ProgressHook
-from usb_negsamp.run.training.resume import check_source, go_on_from
+from usb_negsamp.run.training.resume import check_same_configuration, check_source, go_on_from
 from usb_negsamp.run.training.session import Session, choose_device, open_session
 from usb_negsamp.run.training.spl_stage import StageHook
 
@@ -62,8 +72,18 @@ class _Run:
     def __init__(self, session: Session, resolved: Resolved, argv: Sequence[str], checkpoint: Path | None) -> None:
         self.session, self.resolved, self.argv, self.checkpoint = session, resolved, argv, checkpoint
         self.progress = ProgressHook(session.console)
+        self.has_begun = False
 
     def execute(self) -> int:
+        """Carry the run out and return the exit code; a start that fails before the first step leaves no trace."""
+        self.before = written_files(self.session.directory)
+        try:
+            return self._execute()
+        finally:
+            if not self.has_begun and self.checkpoint is None and self.session.process.is_main:
+                remove_files_of_start(self.session.directory, self.before)
+
+    def _execute(self) -> int:
         """Build, resume, open the folder, train, fine-tune, report; return the exit code."""
         session, args = self.session, self.resolved.args
         seed_everything(args.seed)
@@ -75,6 +95,8 @@ class _Run:
             return 128 + session.signals.signum
         if self.checkpoint is not None:
             go_on_from(self.checkpoint, algorithm, session.directory, config, data)
+        elif args.resume:
+            check_same_configuration(session.directory, config)
         check_source(args, data)
         check_network(algorithm)
         with session.alone_in_directory():
@@ -99,12 +121,7 @@ class _Run:
         session, args = self.session, self.resolved.args
         if not session.process.is_main:
             return None
-        prepare_directory(session.directory, args.overwrite)
-        if data.split is not None:
-            write_split(session.directory, data.split)
-        session.log.open(session.directory)
-        if args.use_tensorboard:
-            session.tensorboard.open(session.directory / TENSORBOARD, algorithm.it)
+        prepare_directory(session.directory, stale=self.before if self.checkpoint is None else {})
         manifest = Manifest(
             session.directory / MANIFEST,
             config=config,
@@ -114,7 +131,13 @@ class _Run:
             world_size=session.process.world_size,
             resumed_from=self.checkpoint,
         )
+        # First of all: what has a manifest can be gone on with.
         manifest.write()
+        if data.split is not None:
+            write_split(session.directory, data.split)
+        session.log.open(session.directory)
+        if args.use_tensorboard:
+            session.tensorboard.open(session.directory / TENSORBOARD, algorithm.it)
         session.log.logger.info("configuration: %s", config)
         return manifest
 
@@ -123,6 +146,7 @@ class _Run:
         algorithm.register_hook(self.progress, None, "LOWEST")
         if self.session.process.is_main:
             algorithm.register_hook(MetricsHook(self.session.directory / METRICS), None, "LOWEST")
+        save_after_metrics(algorithm)
         algorithm.register_hook(InterruptionHook(self.session), None, "LOWEST")
         algorithm.register_hook(StageHook(self.session), None, "LOWEST")
 
@@ -132,6 +156,7 @@ class _Run:
         try:
             iterations_done = self._go_through_stages(algorithm)
         except Interrupted as interrupted:
+            self.has_begun = True
             self._end(manifest, str(interrupted), interrupted.iterations_done)
             session.console.line(
                 f"usb-negsamp: {interrupted} after iteration {interrupted.iterations_done}; saved "
@@ -139,13 +164,17 @@ class _Run:
             )
             return 128 + interrupted.signum
         except BaseException as error:
+            self.has_begun = algorithm.it > 0 or not isinstance(error, ConfigError)
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             self._end(manifest, f"error: {reason}", algorithm.it)
             raise
-        self._end(manifest, "finished", iterations_done)
+        self.has_begun = True
+        self._close()
         if manifest is not None:
-            with_pictures = self.resolved.args.curve
-            report_outcome(algorithm.results_dict, manifest, session.directory, session.console, with_pictures)
+            manifest.close("finished", iterations_done)
+            report_outcome(
+                algorithm.results_dict, manifest, session.directory, session.console, self.resolved.args.curve
+            )
         return 0
 
     def _go_through_stages(self, algorithm: Any) -> int:
@@ -172,7 +201,11 @@ class _Run:
         return iterations_done
 
     def _end(self, manifest: Manifest | None, reason: str, iterations_done: int) -> None:
+        self._close()
+        if manifest is not None:
+            manifest.close(reason, iterations_done)
+            manifest.write()
+
+    def _close(self) -> None:
         self.progress.close()
         self.session.tensorboard.close()
-        if manifest is not None:
-            manifest.end(reason, iterations_done)

@@ -22,10 +22,7 @@ class Flag:
     def handle(self, signum: int, frame: FrameType | None) -> None:
         """Remember the signal; the handler of both signals."""
         if os.getpid() != self._process_id:
-            # A data-loading worker, forked with our handlers: a SIGINT from the keyboard reaches it too and is the
-            # parent's to answer; a SIGTERM is the parent ending it.
-            if signum == signal.SIGTERM:
-                _die_of(signum)
+            # A data-loading worker, just forked with our handlers: what reaches it too is the parent's to answer.
             return
         if self.signum and signum == signal.SIGINT:
             _die_of(signum)

@@ -5,7 +5,6 @@ It also watches for signals between the stage's steps, each of which is a place 
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
 from usb_negsamp.run.figures.picture import write_picture
 from usb_negsamp.run.records.directory import METRICS
-from usb_negsamp.run.records.metrics import read_metrics
+from usb_negsamp.run.records.metrics import append_line, line_of, read_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
 from usb_negsamp.run.training.interruption import InterruptionHook, leave_if_asked
 from usb_negsamp.run.training.session import Session
@@ -47,7 +46,7 @@ class StageHook(Hook):
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
         records += [_row(algorithm, record) for record in algorithm.stage.history]
-        write_atomically(self.metrics, "".join(_line(record) for record in records))
+        write_atomically(self.metrics, "".join(line_of(record) for record in records))
         for record in algorithm.stage.history:
             self._to_tensorboard(algorithm, record)
 
@@ -60,8 +59,7 @@ class StageHook(Hook):
         """Write the round, then leave if a signal came."""
         record = algorithm.stage.history[-1]
         if self.session.process.is_main:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(_line(_row(algorithm, record)))
+            append_line(self.metrics, line_of(_row(algorithm, record)))
             self._to_tensorboard(algorithm, record)
             self.session.console.line(round_line(record, algorithm.stage.settings.rounds))
         leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
@@ -131,7 +129,3 @@ def draw_kept_ratio(history: Sequence[Mapping[str, float]], chosen: int, path: P
 def _row(algorithm: Any, record: Mapping[str, float]) -> dict[str, Any]:
     numbers = {name: finite_or_none(value) for name, value in record.items()}
     return {"it": algorithm.num_train_iter + int(record["train/spl_steps"]), **numbers}
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record) + "\n"
