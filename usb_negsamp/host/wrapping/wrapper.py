@@ -65,6 +65,11 @@ class Wrapper:
         """Batch keys of unlabeled views that this wrapper reads."""
         return ()
 
+    @staticmethod
+    def own_arguments() -> list[Any]:
+        """The keys that this wrapper adds to those of its base algorithm."""
+        return []
+
     def _has_averaged_weights(self) -> bool:
         """Whether ``model`` carries the moving averages just now, as it does in a teacher's pass."""
         ema = getattr(self, "ema", None)
