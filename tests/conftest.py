@@ -1,13 +1,13 @@
 """One thread a test process, and how long each lane of the suite takes.
 
-The suite runs two processes side by side, and bit-for-bit tests need a fixed order. A test is of the lane ``runs`` where
-its folder trains, and of the lane ``unit`` elsewhere: ``pytest -n 2 -m "not runs"`` and ``pytest -n 2 -m runs``.
+The suite runs two processes side by side, and bit-for-bit tests need a fixed order. A test is of the lane ``runs``
+where its folder trains, and of the lane ``unit`` elsewhere: ``pytest -n 2 -m "not runs"``, ``pytest -n 2 -m runs``.
 """
 
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ RUNS = (
     "algorithms",
     "host/checkpoints",
     "run/checkout",
-    "run/cli",
     "run/finished_runs",
     "run/sweep",
     "run/training",
@@ -58,7 +57,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if hasattr(terminalreporter.config, "workerinput"):
         return
     tests: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
         if isinstance(report, pytest.TestReport):
             lane = "runs" if "runs" in report.keywords else "unit"
