@@ -209,3 +209,48 @@ def test_a_file_that_the_wheel_lacks_or_has_too_much_is_named(archives, clone):
 
 def test_what_a_wheel_must_have_is_there_whatever_the_clone_says(archives):
     assert len(archives.missing_from([], [], [])) == len(archives.AT_LEAST)
+
+
+STAND_INS = {
+    "python": 'echo "python $*"',
+    "ruff": 'echo "ruff $*"',
+    "pytest": 'echo "pytest $*"; printf "  unit: 61\\n  runs: 3600\\n" >> "$LANE_TIMES"; echo "2 passed in 1.00s"',
+}
+
+
+@pytest.fixture
+def stand_in_clone(tmp_path):
+    """A clone in which the lanes of .ci/run do nothing but to say that they were asked to."""
+    scripts = tmp_path / ".ci"
+    scripts.mkdir()
+    (scripts / "run").write_text(read(".ci/run"))
+    (scripts / "check.py").write_text("")
+    lines = ["#!/usr/bin/env bash", 'echo "release"', 'mkdir -p "$1/bin"']
+    for name, line in STAND_INS.items():
+        lines.append(f'cat > "$1/bin/{name}" <<\'END\'\n#!/usr/bin/env bash\n{line}\nEND\nchmod +x "$1/bin/{name}"')
+    (scripts / "release").write_text("\n".join(lines))
+    (scripts / "types").write_text('#!/usr/bin/env bash\necho "types"\n')
+    for script in ("run", "release", "types"):
+        (scripts / script).chmod(0o755)
+    return scripts
+
+
+def test_a_run_of_ci_goes_through_all_lanes_and_says_what_each_took(stand_in_clone):
+    done = subprocess.run([stand_in_clone / "run"], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    asked = [
+        line.split()[0] for line in lines if line.split()[:1] and line.split()[0] in {*STAND_INS, "release", "types"}
+    ]
+    assert asked[:6] == ["release", "python", "ruff", "ruff", "types", "pytest"]
+    assert "pytest -n 2" in lines
+    table = dict(re.findall(r"^ *(\S.*?) +(\d+:\d\d)$", done.stdout, flags=re.MULTILINE))
+    assert list(table) == ["release", "install", "lint and types", "unit", "runs", "unit tests and runs", "total"]
+    assert table["unit"] == "1:01"
+    assert table["runs"] == "60:00"
+
+
+def test_a_run_of_ci_ends_where_a_lane_fails(stand_in_clone):
+    (stand_in_clone / "types").write_text("#!/usr/bin/env bash\nexit 3\n")
+    done = subprocess.run([stand_in_clone / "run"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "pytest" not in done.stdout
