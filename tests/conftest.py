@@ -18,7 +18,12 @@ import torch  # noqa: E402 (reads the variables when it is imported)
 
 torch.set_num_threads(1)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# A busy machine must not fail a test.
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 
 # They hold no doctests, and as modules to collect their common name would be taken.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
