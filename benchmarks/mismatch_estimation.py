@@ -39,7 +39,8 @@ TRAINING = {
     "supervised": {"batch_size": 32, "uratio": 1},
     "fixmatch": {"batch_size": 16, "uratio": 2},
 }
-COMMON = {"img_size": 16, "net": "small_cnn", "num_classes": SEEN, "epoch": 1, "lr": 0.03, "ema_m": 0.99}
+IMG_SIZE = 16
+COMMON = {"img_size": IMG_SIZE, "net": "small_cnn", "num_classes": SEEN, "epoch": 1, "lr": 0.03, "ema_m": 0.99}
 
 
 def load(name: str, data_dir: Path) -> Any:
@@ -47,7 +48,7 @@ def load(name: str, data_dir: Path) -> Any:
     from usb_negsamp.data import load_source
 
     kind = "digits" if name == "digits" else "image_folder"
-    return load_source(kind, data_dir=data_dir / name, img_size=COMMON["img_size"], horizontal_flip=False)
+    return load_source(kind, data_dir=data_dir / name, img_size=IMG_SIZE, horizontal_flip=False)
 
 
 def train(algorithm: str, source: Any, split: Any, seed: int, iterations: int) -> torch.nn.Module:
@@ -150,8 +151,9 @@ def scores(one: dict[str, Any], rows: np.ndarray) -> dict[str, tuple[torch.Tenso
     seen, seen_features = (torch.from_numpy(one[f"seen_{kind}"][rows]) for kind in ("logits", "features"))
     pool, pool_features = (torch.from_numpy(one[f"pool_{kind}"]) for kind in ("logits", "features"))
     posteriors = classifier_posteriors(seen_features, pool_features)
+    sure_seen, sure_pool = (logits.double().log_softmax(dim=1).amax(dim=1) for logits in (seen, pool))
     found = {
-        "softmax": tuple(logits.double().log_softmax(dim=1).amax(dim=1) for logits in (seen, pool)),
+        "softmax": (sure_seen, sure_pool),
         "energy": (seen.logsumexp(dim=1), pool.logsumexp(dim=1)),
         "neighbors": neighbor_scores(seen_features, pool_features),
         "classifier": (-posteriors[0], -posteriors[1]),
@@ -204,7 +206,7 @@ def mean(rows: list[dict[str, Any]], absolute: bool = False) -> float:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown: mean absolute error at each mismatch and over all, and the mean error at both ends; nearest first."""
-    ways = {(row["score"], row["method"]): [] for row in rows}
+    ways: dict[tuple[str, str], list[dict[str, Any]]] = {(row["score"], row["method"]): [] for row in rows}
     for row in rows:
         ways[row["score"], row["method"]].append(row)
     head = ["score", "method", *(f"{m:g}" for m in MISMATCHES), "all", "bias at 0", "bias at 0.6"]

@@ -1,6 +1,15 @@
-"""One thread a test process: the suite runs two processes side by side, and bit-for-bit tests need a fixed order."""
+"""One thread a test process, and how long each lane of the suite takes.
+
+The suite runs two processes side by side, and bit-for-bit tests need a fixed order. A test is of the lane ``runs``
+where its folder trains, and of the lane ``unit`` elsewhere: ``pytest -n 2 -m "not runs"``, ``pytest -n 2 -m runs``.
+"""
+
+from __future__ import annotations
 
 import os
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[name] = "1"
@@ -9,13 +18,60 @@ import torch  # noqa: E402 (reads the variables when it is imported)
 
 torch.set_num_threads(1)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# A busy machine must not fail a test.
+hypothesis.settings.register_profile("without deadlines", deadline=None)
+hypothesis.settings.load_profile("without deadlines")
 
 # They hold no doctests, and as modules to collect their common name would be taken.
 collect_ignore_glob = ["conftest.py", "*/conftest.py"]
+
+HERE = Path(__file__).parent
+RUNS = (
+    "algorithms",
+    "host/checkpoints",
+    "run/checkout",
+    "run/finished_runs",
+    "run/sweep",
+    "run/training",
+    "testing",
+)
+"""Folders of tests that train."""
 
 
 @pytest.fixture(autouse=True)
 def seeded_generators():
     """The same random numbers for a test whatever ran before it."""
     torch.manual_seed(0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that train."""
+    for item in items:
+        if any(item.path.is_relative_to(HERE / folder) for folder in RUNS):
+            item.add_marker("runs")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many seconds the tests of each lane took, added up over all processes.
+
+    With ``LANE_TIMES`` in the environment, each lane's share of the time that passed is added to that file, in seconds.
+    """
+    if hasattr(terminalreporter.config, "workerinput"):
+        return
+    tests: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        if isinstance(report, pytest.TestReport):
+            lane = "runs" if "runs" in report.keywords else "unit"
+            seconds[lane] += report.duration
+            tests[lane] += report.when == "call"
+    for lane, number in tests.items():
+        terminalreporter.write_line(f"{lane}: {number} tests in {seconds[lane]:.0f} s")
+    file = os.environ.get("LANE_TIMES")
+    if file:
+        processes = terminalreporter.config.getoption("numprocesses", None) or 1
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.writelines(f"  {lane}: {seconds[lane] / processes:.0f}\n" for lane in tests)
