@@ -11,7 +11,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.figures.picture import write_picture
 from usb_negsamp.run.report.measures import Measure, common_measure, validation_error
 from usb_negsamp.run.report.paired_statistics import Spread, spread
-from usb_negsamp.run.sweep.grid import Plan, Run
+from usb_negsamp.run.sweep.plan import Plan, Run
 
 PICTURE = "sensitivity.png"
 Point = tuple[Any, ...]
