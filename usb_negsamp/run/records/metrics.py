@@ -7,6 +7,7 @@ byte on CPU, as that of a run that was never interrupted.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def write_metrics(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Replace the file by one of these records."""
+    write_atomically(path, "".join(_line(record) for record in records))
+
+
+def append_metrics(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a line."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(_line(record))
+
+
 class MetricsHook(Hook):
     """Appends every number of ``log_dict`` to a file."""
 
@@ -36,8 +48,7 @@ class MetricsHook(Hook):
 
     def before_run(self, algorithm: Any) -> None:
         """Keep what belongs to the iterations already done."""
-        kept = [record for record in read_metrics(self.path) if record["it"] <= algorithm.it]
-        write_atomically(self.path, "".join(_line(record) for record in kept))
+        write_metrics(self.path, [record for record in read_metrics(self.path) if record["it"] <= algorithm.it])
 
     def after_train_step(self, algorithm: Any) -> None:
         """Write a line where one is due; ``it`` counts finished iterations, from 1."""
@@ -45,10 +56,9 @@ class MetricsHook(Hook):
         if not (any(self.every_n_iters(algorithm, n) for n in due) or self.is_last_iter(algorithm)):
             return
         values = {name: value for name, value in algorithm.log_dict.items() if name not in CLOCKS}
-        record = {"it": algorithm.it + 1, **{name: finite_or_none(v) for name, v in scalars(values).items()}}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(record))
+        numbers = {name: finite_or_none(value) for name, value in scalars(values).items()}
+        append_metrics(self.path, {"it": algorithm.it + 1, **numbers})
 
 
-def _line(record: dict[str, Any]) -> str:
+def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record) + "\n"

@@ -5,17 +5,15 @@ It also watches for signals between the stage's steps, each of which is a place 
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.figures.picture import write_picture
-from usb_negsamp.run.records.metrics import read_metrics
+from usb_negsamp.run.records.metrics import append_metrics, read_metrics, write_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.process_group import wait_for_all
@@ -53,7 +51,7 @@ class StageHook(Hook):
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
         records += [_row(algorithm, record) for record in algorithm.stage.history]
-        write_atomically(self.metrics, "".join(_line(record) for record in records))
+        write_metrics(self.metrics, records)
         for record in algorithm.stage.history:
             self._to_tensorboard(algorithm, record)
 
@@ -66,8 +64,7 @@ class StageHook(Hook):
         """Write the round, then leave if a signal came."""
         record = algorithm.stage.history[-1]
         if self.process.is_main:
-            with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(_line(_row(algorithm, record)))
+            append_metrics(self.metrics, _row(algorithm, record))
             self._to_tensorboard(algorithm, record)
             self.console.line(round_line(record, algorithm.stage.settings.rounds))
         self._leave_if_asked(algorithm)
@@ -145,7 +142,3 @@ def draw_kept_ratio(history: Sequence[Mapping[str, float]], chosen: int, path: P
 def _row(algorithm: Any, record: Mapping[str, float]) -> dict[str, Any]:
     numbers = {name: finite_or_none(value) for name, value in record.items()}
     return {"it": algorithm.num_train_iter + int(record["train/spl_steps"]), **numbers}
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    return json.dumps(record) + "\n"
