@@ -13,8 +13,9 @@ import pytest
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.sweep import workers
-from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
+from usb_negsamp.run.sweep.grid import make_plan, parse
 from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, mismatch_table, normalized_area
+from usb_negsamp.run.sweep.plan import Plan, Run
 
 WriteConfig = Callable[..., str]
 OPEN: dict[str, Any] = {

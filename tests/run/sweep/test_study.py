@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
 from repository_script import load_script
 
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.records.results import COLUMNS
+from usb_negsamp.run.sweep import workers
+from usb_negsamp.run.sweep.plan import Run
 from usb_negsamp.testing import TINY_RUN
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
@@ -44,44 +51,129 @@ def test_a_method_wins_over_a_data_set_and_that_over_what_is_common(study, tmp_p
     assert all(cell.keys["seed"] == cell.keys["split_seed"] for cell in found)
 
 
-def test_a_study_is_run_once_and_collected(study, tmp_path, monkeypatch, capsys):
-    path = tmp_path / "tiny.yaml"
-    common = {**TINY_RUN, "curve": False, "use_tensorboard": False}
-    methods = {"NS3L": {"algorithm": "ns3l"}, "supervised": {"algorithm": "supervised"}}
-    path.write_text(yaml.safe_dump({"common": common, "datasets": {"": {}}, "methods": methods, "seeds": [3]}))
-    from usb_negsamp.host.datasets import build as datasets
+@pytest.fixture
+def run_study(study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Run the script with a command line in an empty folder; returns its exit code."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
 
-    monkeypatch.setattr(datasets, "load_source", datasets.load_source)
-    words = ["study.py", str(path), "--runs", str(tmp_path / "runs")]
-    monkeypatch.setattr(sys, "argv", words)
-    study.main()
-    study.main()
-    assert "2 runs, 2 finished, 0 to do here" in capsys.readouterr().out
-    monkeypatch.setattr(sys, "argv", [*words, "--collect", str(tmp_path / "rows.csv")])
-    study.main()
-    with (tmp_path / "rows.csv").open(newline="") as file:
+    def run(*words: object) -> int:
+        monkeypatch.setattr(sys, "argv", ["study.py", *map(str, words)])
+        return study.main()
+
+    return run
+
+
+def write_study(path: Path, methods: dict[str, Any], seeds: list[int], **common: Any) -> None:
+    keys = {**TINY_RUN, "curve": False, "use_tensorboard": False, **common}
+    path.write_text(
+        yaml.safe_dump({"common": keys, "datasets": {"": {}}, "methods": methods, "seeds": seeds}, sort_keys=False)
+    )
+
+
+def test_a_study_is_run_once_and_collected(run_study, tmp_path, capsys):
+    path, runs, out = tmp_path / "tiny.yaml", tmp_path / "runs", tmp_path / "rows.csv"
+    write_study(path, {"NS3L": {"algorithm": "ns3l"}, "supervised": {"algorithm": "supervised"}}, [3])
+    assert run_study(path, "--runs", runs, "--only", "method=NS3L") == 0
+    assert run_study(path, "--runs", runs, "--jobs", 2) == 0
+    assert run_study(path, "--runs", runs) == 0
+    printed = capsys.readouterr().err
+    assert "1 run; 1 at a time" in printed
+    assert "2 runs, 1 finished before; 2 at a time" in printed
+    assert "2 runs, 2 finished before" in printed
+    assert run_study(path, "--runs", runs, "--collect", out) == 0
+    with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["method"], row["algorithm"], row["split_seed"]) for row in rows] == [
-        ("NS3L", "ns3l", "3"),
-        ("supervised", "supervised", "3"),
+    assert list(rows[0]) == ["study", "data", "setting", "method", *COLUMNS]
+    assert [(row["study"], row["method"], row["algorithm"], row["split_seed"]) for row in rows] == [
+        ("tiny", "NS3L", "ns3l", "3"),
+        ("tiny", "supervised", "supervised", "3"),
     ]
     assert all(0 <= float(row["test_acc_last"]) <= 1 for row in rows)
+    assert "rows.csv: 2 rows of 2 runs" in capsys.readouterr().out
+
+
+def test_a_study_that_was_stopped_goes_on_and_takes_no_run_of_other_keys(run_study, tmp_path, capsys, monkeypatch):
+    path, runs = tmp_path / "tiny.yaml", tmp_path / "runs"
+    write_study(path, {"supervised": {"algorithm": "supervised"}}, [0])
+    started: list[list[str]] = []
+
+    class Ended:
+        """A run that was stopped after it had saved a checkpoint."""
+
+        def poll(self) -> int:
+            return 143
+
+    def start(run: Run, extra: Sequence[str], environment: Any, new_session: bool) -> Any:
+        started.append(list(extra))
+        run.directory.mkdir(parents=True, exist_ok=True)
+        manifest = {"config": run.config, "exit_reason": "SIGTERM"}
+        (run.directory / "manifest.json").write_text(json.dumps(manifest, default=str))
+        (run.directory / "latest_model.pth").write_bytes(b"")
+        return Ended()
+
+    monkeypatch.setattr(workers, "start_training", start)
+    assert run_study(path, "--runs", runs) == 1
+    assert run_study(path, "--runs", runs) == 1
+    assert started == [[], ["--resume"]]
+    capsys.readouterr()
+    write_study(path, {"supervised": {"algorithm": "supervised"}}, [0], lr=0.5)
+    assert run_study(path, "--runs", runs) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "holds a run with lr 0.01 (now 0.5)" in line
+    assert run_study(path, "--runs", runs, "--overwrite") == 1
+    assert started[2:] == [["--overwrite"]]
+
+
+def test_a_run_waits_for_the_one_of_its_study_that_it_starts_from(study, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    methods = {
+        "a": {"algorithm": "supervised_spl"},
+        "b": {"algorithm": "supervised"},
+        "a, V1": {"algorithm": "supervised_spl", "spl_control": "finetune", "spl_from": "{runs}/tiny/a-{seed}"},
+    }
+    write_study(path, methods, [0, 1], validation_size=60)
+    cells = list(study.cells(path, tmp_path))
+    plan = study.plan_of(cells, tmp_path / "tiny")
+    assert [sorted(folder.name for folder in run.after) for run in plan.runs] == [[], [], ["a-0"], [], [], ["a-1"]]
+    assert plan.runs[2].config["spl_from"] == str(tmp_path / "tiny/a-0")
+    with pytest.raises(ConfigError, match=r"^a,V1-0: spl_from: expected the folder .* is not there"):
+        study.plan_of(cells[2:3], tmp_path / "tiny")
+    assert len(study.plan_of(cells[2:3], tmp_path / "tiny", to_start=False).runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "message"),
+    [
+        (None, [], "tiny.yaml does not exist"),
+        ({"common": {}, "methods": {}, "seeds": []}, [], "must have the keys common, datasets, methods, seeds"),
+        ({"method": 1}, [], "and may have settings; it has method"),
+        ({}, ["--only", "method=c"], "tiny.yaml has no run with method=c"),
+        ({}, ["--only", "method"], "--only: expected KEY=VALUE,KEY=VALUE, got 'method'"),
+        ({"common": {"algorithm": "supervised", "lrr": 1}}, [], "0: command line: unknown key 'lrr'; did you"),
+    ],
+)
+def test_a_study_that_cannot_be_is_one_line(run_study, tmp_path, capsys, content, words, message):
+    whole = {"common": {"algorithm": "supervised"}, "datasets": {"": {}}, "methods": {"": {}}, "seeds": [0]}
+    if content is not None:
+        complete = content if "methods" in content or "method" in content else {**whole, **content}
+        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(complete))
+    assert run_study(tmp_path / "tiny.yaml", "--runs", tmp_path / "runs", *words) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("study.py: error: ")
+    assert message in line
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
     monkeypatch.chdir(BENCHMARKS.parent)
-    import usb_negsamp
-    from usb_negsamp.run.configuration.resolution import read_sources, resolve
-
-    usb_negsamp.register()
-    checked = set()
+    first = {}
     for cell in study.cells(path, tmp_path):
-        kind = tuple(cell.names.values())
-        if kind not in checked:
-            checked.add(kind)
-            resolve(read_sources([word for key, value in cell.keys.items() for word in (f"--{key}", str(value))]))
-    assert checked
+        first.setdefault(tuple(cell.names.values()), cell)
+    plan = study.plan_of(list(first.values()), tmp_path / path.stem, to_start=False)
+    assert [run.directory for run in plan.runs] == [cell.directory for cell in first.values()]
 
 
 def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -19,8 +20,9 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.sweep import slurm, workers
-from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
-from usb_negsamp.run.sweep.run_state import resume_arguments
+from usb_negsamp.run.sweep.grid import make_plan, parse
+from usb_negsamp.run.sweep.plan import Plan, Run
+from usb_negsamp.run.sweep.run_state import last_row, resume_arguments
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of
 
 WriteConfig = Callable[..., str]
@@ -328,6 +330,48 @@ def test_a_signal_is_passed_once_to_every_running_run(write_config: WriteConfig)
     )
     assert [handle.signals for handle in handles] == [[signal.SIGTERM], [signal.SIGTERM]]
     assert ended == [143, 143]
+
+
+def test_a_run_starts_when_those_that_it_comes_after_have_ended(write_config: WriteConfig) -> None:
+    first, second, third = plan_of(write_config, "--grid", "ns3l_weight=1,2,3").runs
+    second = dataclasses.replace(second, after=frozenset({first.directory, Path("runs/of/another/sweep")}))
+    happened: list[str] = []
+    handles: dict[str, FakeHandle] = {}
+
+    class OneAfterTheOther(FakeLauncher):
+        def start(self, run: Run, extra: Sequence[str], slot: int) -> FakeHandle:
+            happened.append(f"{run.name} starts")
+            handles[run.name] = FakeHandle(None)
+            return handles[run.name]
+
+    def now() -> int:
+        """End one run at each look, the last that started first."""
+        going = [handle for handle in handles.values() if handle.code is None]
+        for handle in going[-1:]:
+            handle.code = 1
+        return 0
+
+    workers.work(
+        [(run, ()) for run in (first, second, third)],
+        OneAfterTheOther(),
+        jobs=2,
+        ended=lambda run, code: happened.append(f"{run.name} ends"),
+        stop_signal=now,
+    )
+    assert [what.removeprefix("ns3l_weight=") for what in happened] == [
+        *("1 starts", "3 starts", "3 ends", "1 ends", "2 starts", "2 ends"),
+    ]
+
+
+def test_labels_that_a_run_counts_itself_are_no_other_configuration(write_config: WriteConfig) -> None:
+    [run] = plan_of(write_config, "--grid", "ns3l_weight=1").runs
+    counting = dataclasses.replace(run, config={**run.config, "num_labels": None})
+    leave_run(run, "finished")
+    assert resume_arguments(counting) is None
+    assert last_row(counting) is not None
+    other = dataclasses.replace(run, config={**run.config, "num_labels": 50})
+    with pytest.raises(ConfigError, match=r"holds a run with num_labels 40 \(now 50\)"):
+        resume_arguments(other)
 
 
 SLOW_TO_LEAVE = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,19 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return records
 
 
+def write_metrics(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Replace the file by one of these records."""
+    write_atomically(path, "".join(_line(record) for record in records))
+
+
+def append_metrics(path: Path, record: Mapping[str, Any]) -> None:
+    """Add a line, and have it on the disk."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(_line(record))
+        file.flush()
+        os.fsync(file.fileno())
+
+
 class MetricsHook(Hook):
     """Appends every number of ``log_dict`` to a file.
 
@@ -43,7 +56,7 @@ class MetricsHook(Hook):
     def before_run(self, algorithm: Any) -> None:
         """Keep what belongs to the iterations already done."""
         kept = {record["it"]: record for record in read_metrics(self.path) if record["it"] <= algorithm.it}
-        write_atomically(self.path, "".join(line_of(record) for record in kept.values()))
+        write_metrics(self.path, kept.values())
 
     def after_train_step(self, algorithm: Any) -> None:
         """Write a line where one is due; ``it`` counts finished iterations, from 1."""
@@ -51,8 +64,8 @@ class MetricsHook(Hook):
         if not (any(self.every_n_iters(algorithm, n) for n in due) or self.is_last_iter(algorithm)):
             return
         values = {name: value for name, value in algorithm.log_dict.items() if name not in CLOCKS}
-        record = {"it": algorithm.it + 1, **{name: finite_or_none(v) for name, v in scalars(values).items()}}
-        append_line(self.path, line_of(record))
+        numbers = {name: finite_or_none(value) for name, value in scalars(values).items()}
+        append_metrics(self.path, {"it": algorithm.it + 1, **numbers})
 
 
 def save_after_metrics(algorithm: Any) -> None:
@@ -63,14 +76,5 @@ def save_after_metrics(algorithm: Any) -> None:
     algorithm.register_hook(hook, "CheckpointHook", "LOWEST")
 
 
-def line_of(record: Mapping[str, Any]) -> str:
-    """Return one line of the file."""
+def _line(record: Mapping[str, Any]) -> str:
     return json.dumps(record) + "\n"
-
-
-def append_line(path: Path, line: str) -> None:
-    """Append ``line`` and have it on the disk."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())

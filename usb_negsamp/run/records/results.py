@@ -67,6 +67,9 @@ OF_METHODS = {
     "peer_test_acc_last": "test/last_peer_acc",
     "average_test_acc_last": "test/last_average_acc",
 }
+# What the column ``selection`` says: on which images the best model was chosen.
+ON_VALIDATION = "best on validation"
+ON_THE_TEST_IMAGES = "best on the evaluation images themselves"
 _OF_OTHER_DATA = ("auroc", "auroc_energy")
 COLUMNS = (
     *ASKED,
@@ -164,7 +167,7 @@ def selection_rule(results: Mapping[str, Any]) -> str:
     >>> selection_rule({"eval/best_acc": 0.9, "test/best_acc": 0.8})
     'best on validation'
     """
-    return "best on validation" if "test/best_acc" in results else "best on the evaluation images themselves"
+    return ON_VALIDATION if "test/best_acc" in results else ON_THE_TEST_IMAGES
 
 
 def put_row(path: Path, row: Mapping[str, Any]) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, unknown
-
-ON_THE_TEST_IMAGES = "best on the evaluation images themselves"
+from usb_negsamp.run.records.results import ON_THE_TEST_IMAGES, ON_VALIDATION
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Measure:
 
 
 MEASURES: tuple[Measure, ...] = (
-    Measure("best", "best on validation", ("test_acc_at_best",), "of the model that was best on validation"),
+    Measure("best", ON_VALIDATION, ("test_acc_at_best",), "of the model that was best on validation"),
     Measure("last", "last", ("test_acc_last", "eval_last_acc"), "of the last model"),
     Measure(
         "median",

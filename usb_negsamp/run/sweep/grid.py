@@ -1,19 +1,24 @@
-"""What a sweep is asked for, and the runs that it comes to, each checked before the first one starts."""
+"""What a sweep is asked for, and the runs that its grid comes to, each checked before the first one starts."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.key import AT_LEAST_ONE, Key
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.keys import affects_of
+from usb_negsamp.run.sweep.plan import Plan, Run, place_run, resolve_and_check
+
+if TYPE_CHECKING:
+    from usb_negsamp.run.configuration.resolution import Sources
 
 SEEDS = ("seed", "split_seed")
 # A sweep gives each run its place, and goes on with runs by itself.
@@ -43,37 +48,6 @@ class Request:
     slurm: dict[str, str] | None = None
     name: str | None = None
     overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a sweep.
-
-    Attributes:
-        name: its folder in the sweep's.
-        directory: that folder.
-        point: the grid's keys and this run's values, in their own types.
-        seeds: the seeds that the sweep gives it.
-        argv: the command line of ``train``, without --resume or --overwrite.
-        config: the resolved configuration.
-    """
-
-    name: str
-    directory: Path
-    point: dict[str, Any]
-    seeds: dict[str, int]
-    argv: tuple[str, ...]
-    config: dict[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All runs of a sweep, in the order in which they start."""
-
-    directory: Path
-    runs: tuple[Run, ...]
-    grid: dict[str, tuple[Any, ...]]
-    seeds: int
 
 
 def parse(words: Sequence[str]) -> Request:
@@ -196,7 +170,7 @@ def make_plan(request: Request) -> Plan:
     runs = [_run(request, sources, name, dict(point), seeds) for point in _points(request) for seeds in _seeds(request)]
     _check_names(runs)
     grid = {key: _distinct(run.point[key] for run in runs) for key in request.grid}
-    return Plan(runs[0].directory.parent, tuple(runs), grid, len(list(_seeds(request))))
+    return Plan(runs[0].directory.parent, tuple(runs), grid)
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:
@@ -221,44 +195,22 @@ def _seeds(request: Request) -> Iterator[dict[str, int]]:
         yield dict.fromkeys(free, number)
 
 
-def _run(request: Request, sources: Any, sweep: str, point: dict[str, str], seeds: dict[str, int]) -> Run:
-    from usb_negsamp.run.configuration import resolution as configuration
-    from usb_negsamp.run.configuration.checks import check
-    from usb_negsamp.run.configuration.processes import Process
-    from usb_negsamp.run.records.directory import run_directory
-
+def _run(request: Request, sources: Sources, sweep: str, point: dict[str, str], seeds: dict[str, int]) -> Run:
     given = {**request.given, **point, **{key: str(value) for key, value in seeds.items()}}
+    asked = dataclasses.replace(sources, given=given)
     try:
-        resolved = configuration.resolve(configuration.Sources(sources.config_file, sources.file_values, given))
-        check(resolved.args, Process(), resolved.given)
+        resolved = resolve_and_check(asked)
     except ConfigError as error:
-        raise _blamed(error, request, sources, point) from error
+        raise _blamed(error, sources, point) from error
     values = {key: resolved.mapping[key] for key in point}
-    name = _folder_name({**values, **_shortened(seeds)})
-    place = {"save_dir": str(Path(resolved.args.save_dir) / sweep), "save_name": name}
-    resolved.args.save_dir, resolved.args.save_name = place["save_dir"], place["save_name"]
-    words = ["--c", request.config_file] if request.config_file else []
-    words += [f"--{key}" if text is None else f"--{key}={text}" for key, text in {**given, **place}.items()]
-    return Run(
-        name,
-        run_directory(resolved.args),
-        values,
-        seeds,
-        tuple(words),
-        {**resolved.mapping, **place},
-    )
+    directory = Path(resolved.args.save_dir) / sweep / _folder_name({**values, **_shortened(seeds)})
+    return place_run(asked, resolved, directory, point=values)
 
 
-def _blamed(error: ConfigError, request: Request, sources: Any, point: dict[str, str]) -> ConfigError:
+def _blamed(error: ConfigError, sources: Sources, point: dict[str, str]) -> ConfigError:
     """Return the error naming the combination, unless it is there without the grid as well."""
-    from usb_negsamp.run.configuration import resolution as configuration
-    from usb_negsamp.run.configuration.checks import check
-    from usb_negsamp.run.configuration.processes import Process
-
-    plain = configuration.Sources(sources.config_file, sources.file_values, request.given)
     try:
-        resolved = configuration.resolve(plain)
-        check(resolved.args, Process(), resolved.given)
+        resolve_and_check(sources)
     except ConfigError as without:
         if str(without) == str(error):
             return error

@@ -19,7 +19,7 @@ from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.report.markdown import show_difference, show_spread
 from usb_negsamp.run.report.measures import Measure, common_measure
 from usb_negsamp.run.report.paired_statistics import Difference, Spread, paired_difference, spread
-from usb_negsamp.run.sweep.grid import Plan, Run
+from usb_negsamp.run.sweep.plan import Plan, Run
 
 KEY = "mismatch_ratio"
 PICTURE = "mismatch_curve.png"

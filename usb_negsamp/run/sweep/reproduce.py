@@ -19,7 +19,8 @@ from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.paired_statistics import spread
-from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
+from usb_negsamp.run.sweep.grid import make_plan, parse
+from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.sweep import Sweep, check_place, run_plan
 from usb_negsamp.run.sweep.workers import Launcher
 
@@ -113,7 +114,7 @@ def _chosen(table: str, only: str | None) -> dict[Path, Header]:
 def _joined(directory: Path, plans: Sequence[Plan]) -> Plan:
     """One plan of all; its runs are named by their paths from ``directory``."""
     runs = [dataclasses.replace(run, name=f"{plan.directory.name}/{run.name}") for plan in plans for run in plan.runs]
-    return Plan(directory, tuple(runs), {}, plans[0].seeds)
+    return Plan(directory, tuple(runs), {})
 
 
 class Reproduction(Sweep):

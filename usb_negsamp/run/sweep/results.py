@@ -2,53 +2,75 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.run.records.directory import MANIFEST, RESULTS
 from usb_negsamp.run.records.manifest import read_manifest
 from usb_negsamp.run.records.results import COLUMNS, SWEPT, read_rows
-from usb_negsamp.run.sweep.grid import Plan, Run
+from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.run_state import last_row
 
+Row = dict[str, str]
 
-def write_results(plan: Plan) -> list[tuple[Run, dict[str, str]]]:
-    """Write the sweep's results.csv and return the plan's finished runs with their rows.
+
+class SweepResults:
+    """The rows of a plan's finished runs, in its order, and its results.csv.
 
     Runs in the folder that are not in the plan (of a larger grid, earlier) keep their rows.
     """
-    path = plan.directory / RESULTS
-    rows = {run.name: row for run in plan.runs if (row := last_row(run)) is not None}
-    others = {name: row for name, row in _rows_below(plan.directory).items() if name not in {r.name for r in plan.runs}}
-    before = read_rows(path) if path.is_file() else []
-    swept = list(plan.grid)
-    for row in before:
-        swept += [key for key in row.get(SWEPT, "").split() if key not in swept]
-    everything: list[dict[str, Any]] = []
-    for name, row in {**rows, **others}.items():
-        config = read_manifest(plan.directory / name / MANIFEST).get("config", {})
-        values = {key: _text(config[key]) for key in swept if key in config and key not in row}
-        everything.append({**row, **values, SWEPT: " ".join(swept)})
-    if everything:
-        columns = dict.fromkeys([*(key for key in swept if key not in COLUMNS), SWEPT, *COLUMNS])
-        columns.update(dict.fromkeys(name for row in everything for name in row))
-        write_csv(path, list(columns), everything)
-    return [(run, rows[run.name]) for run in plan.runs if run.name in rows]
+
+    def __init__(self, plan: Plan) -> None:
+        """Read what is there; later runs are read one by one, since a plan may have thousands."""
+        self.plan = plan
+        self._rows = {run.name: row for run in plan.runs if (row := last_row(run)) is not None}
+        self._others = _rows_below(plan)
+        path = plan.directory / RESULTS
+        before = read_rows(path) if path.is_file() else []
+        earlier = (key for row in before for key in row.get(SWEPT, "").split())
+        self._swept = list(dict.fromkeys([*plan.grid, *earlier]))
+        self._configs = {name: self._config(name) for name in (*self._rows, *self._others)} if self._swept else {}
+
+    @property
+    def finished(self) -> list[tuple[Run, Row]]:
+        """The plan's finished runs with their rows."""
+        return [(run, self._rows[run.name]) for run in self.plan.runs if run.name in self._rows]
+
+    def take(self, run: Run) -> Row | None:
+        """Return the row of a run that has ended, and write the file anew; None where the run has not finished."""
+        self._rows.pop(run.name, None)
+        row = last_row(run)
+        if row is not None:
+            self._rows[run.name] = row
+            self._configs[run.name] = self._config(run.name)
+            self.write()
+        return row
+
+    def write(self) -> None:
+        """Write the file, if a run has finished."""
+        in_order = {run.name: row for run, row in self.finished}
+        everything: list[dict[str, Any]] = []
+        for name, row in {**in_order, **self._others}.items():
+            config = self._configs.get(name, {})
+            values = {key: config[key] for key in self._swept if key in config and key not in row}
+            everything.append({**row, **values, SWEPT: " ".join(self._swept)})
+        if everything:
+            columns = dict.fromkeys([*(key for key in self._swept if key not in COLUMNS), SWEPT, *COLUMNS])
+            columns.update(dict.fromkeys(name for row in everything for name in row))
+            write_csv(self.plan.directory / RESULTS, list(columns), everything)
+
+    def _config(self, name: str) -> dict[str, Any]:
+        return dict(read_manifest(self.plan.directory / name / MANIFEST).get("config", {}))
 
 
-def _rows_below(directory: Path) -> dict[str, dict[str, str]]:
-    """Return the last row of every finished run below the folder, by the run's name, which is its path from there."""
+def _rows_below(plan: Plan) -> dict[str, Row]:
+    """Return the last row of every finished run below the folder that is not in the plan, by its path from there."""
+    planned = {run.name for run in plan.runs}
     found = {}
-    for path in sorted(directory.rglob(RESULTS)):
-        if read_manifest(path.parent / MANIFEST).get("exit_reason") != "finished":
-            continue
-        rows = read_rows(path)
-        if rows:
-            found[path.parent.relative_to(directory).as_posix()] = rows[-1]
+    for path in sorted(plan.directory.rglob(RESULTS)):
+        name = path.parent.relative_to(plan.directory).as_posix()
+        if name not in planned and read_manifest(path.parent / MANIFEST).get("exit_reason") == "finished":
+            rows = read_rows(path)
+            if rows:
+                found[name] = rows[-1]
     return found
-
-
-def _text(value: Any) -> Any:
-    """Return a value as the run's own row would have it."""
-    return "" if value is None else value

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.directory import LATEST, MANIFEST, RESULTS, run_files
 from usb_negsamp.run.records.manifest import difference, read_manifest
 from usb_negsamp.run.records.results import read_rows
-from usb_negsamp.run.sweep.grid import Run
+from usb_negsamp.run.sweep.plan import Run
 
 
 def resume_arguments(run: Run, anew: bool = False) -> tuple[str, ...] | None:
@@ -31,7 +34,7 @@ def resume_arguments(run: Run, anew: bool = False) -> tuple[str, ...] | None:
                 f"{run.directory} holds a run without a manifest; give --overwrite or another --save_name"
             )
         return ("--overwrite",)
-    other = difference(manifest.get("config", {}), run.config)
+    other = _difference(manifest, run)
     if other is not None:
         raise ConfigError(
             f"{run.directory} holds a run with {other}; give another --save_name, or --overwrite to make all runs anew"
@@ -52,11 +55,17 @@ def is_finished(run: Run) -> bool:
 def last_row(run: Run) -> dict[str, str] | None:
     """Return the results row of the run if it has finished with this configuration."""
     manifest = read_manifest(run.directory / MANIFEST)
-    if manifest.get("exit_reason") != "finished" or difference(manifest.get("config", {}), run.config) is not None:
+    if manifest.get("exit_reason") != "finished" or _difference(manifest, run) is not None:
         return None
     path = run.directory / RESULTS
     rows = read_rows(path) if path.is_file() else []
     return rows[-1] if rows else None
+
+
+def _difference(manifest: Mapping[str, Any], run: Run) -> str | None:
+    # Where all images of a source have labels, a run counts them when it has read them.
+    counted = ("num_labels",) if run.config.get("num_labels") is None else ()
+    return difference(manifest.get("config", {}), run.config, but=counted)
 
 
 def failure(run: Run, code: int, output: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import Measure, common_measure, validation_error
 from usb_negsamp.run.report.paired_statistics import Spread, spread
-from usb_negsamp.run.sweep.grid import Plan, Run
+from usb_negsamp.run.sweep.plan import Plan, Run
 
 PICTURE = "sensitivity.png"
 Point = tuple[Any, ...]
@@ -78,8 +79,7 @@ class Cells:
         assert self.measure is not None
         found = self.errors[point]
         values = " ".join(f"{key}={_short(value)}" for key, value in zip(self.keys, point, strict=True))
-        spread_shown = "" if found.std is None else f" ± {found.std:.2f}"
-        return f"{values} ({why}): test error {found.mean:.2f}{spread_shown}% ({self.measure.rule}, n = {found.n})"
+        return f"{values} ({why}): test error {show_spread(found)}% ({self.measure.rule}, n = {found.n})"
 
 
 def cells_of(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]]) -> Cells:

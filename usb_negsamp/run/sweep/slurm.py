@@ -14,7 +14,7 @@ from typing import Any
 
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.sweep.grid import Run
+from usb_negsamp.run.sweep.plan import Run
 from usb_negsamp.run.sweep.run_state import resume_arguments
 from usb_negsamp.run.sweep.workers import Handle, start_training
 

@@ -12,11 +12,12 @@ from usb_negsamp.run.configuration.processes import from_environment
 from usb_negsamp.run.records.directory import RESULTS, exclusive
 from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
-from usb_negsamp.run.sweep.grid import Plan, Request, Run, make_plan, parse
+from usb_negsamp.run.sweep.grid import Request, make_plan, parse
 from usb_negsamp.run.sweep.mismatch_curve import PICTURE as CURVE_PICTURE
 from usb_negsamp.run.sweep.mismatch_curve import TABLE, MismatchCurve, curve_of, draw_mismatch_curve, mismatch_table
-from usb_negsamp.run.sweep.results import write_results
-from usb_negsamp.run.sweep.run_state import failure, last_row, resume_arguments
+from usb_negsamp.run.sweep.plan import Plan, Run
+from usb_negsamp.run.sweep.results import SweepResults
+from usb_negsamp.run.sweep.run_state import failure, resume_arguments
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of, draw_cells
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.signals import catch_signals
@@ -118,12 +119,14 @@ class Sweep:
     def execute(self, todo: Sequence[tuple[Run, Sequence[str]]]) -> int:
         """Run what is to do, and return the exit code."""
         self.total, self.began = len(todo), time.monotonic()
+        self.results = SweepResults(self.plan)
         self.printed = {run.name: workers.output_size(run.directory) for run, _ in todo}
         self._announce(todo)
         with catch_signals() as flag:
             self.signum = lambda: flag.signum
             workers.work(todo, self.launcher, self.jobs, self._ended, self.signum, self._stopping)
-            rows = write_results(self.plan)
+            self.results.write()
+            rows = self.results.finished
             if flag.signum:
                 left = len(self.plan.runs) - len(rows)
                 self.console.line(
@@ -147,10 +150,9 @@ class Sweep:
     def _ended(self, run: Run, code: int) -> None:
         from usb_negsamp.run.training.progress import clock
 
-        row = last_row(run)
+        row = self.results.take(run)
         if row is not None:
             self.finished += 1
-            write_results(self.plan)
             shown = self._figure(row)
         elif self.signum():
             self.interrupted.append(run.name)

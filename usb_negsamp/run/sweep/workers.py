@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from usb_negsamp.run.sweep.grid import Run
+from usb_negsamp.run.sweep.plan import Run
 
 OUTPUT = "output.txt"
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -53,7 +53,8 @@ def work(
     """Run all of ``todo``, ``jobs`` at a time.
 
     Args:
-        todo: runs, each with words to add to its command line.
+        todo: runs, each with words to add to its command line. A run starts when those that it comes after have ended,
+            in whatever way; they stand before it.
         launcher: starts them.
         jobs: how many at a time.
         ended: called with each run that ends, and its exit code.
@@ -72,14 +73,21 @@ def work(
             for _, handle in running.values():
                 handle.stop(signum)
         for slot in range(jobs):
-            if waiting and slot not in running:
-                run, extra = waiting.pop(0)
+            ready = None if slot in running else _first_ready(waiting, [run for run, _ in running.values()])
+            if ready is not None:
+                run, extra = waiting.pop(ready)
                 running[slot] = (run, launcher.start(run, extra, slot))
         done = {slot: code for slot, (_, handle) in running.items() if (code := handle.poll()) is not None}
         for slot, code in done.items():
             ended(running.pop(slot)[0], code)
         if not done:
             time.sleep(launcher.pause)
+
+
+def _first_ready(waiting: Sequence[tuple[Run, Sequence[str]]], running: Sequence[Run]) -> int | None:
+    """Return the place of the first run that waits for none that has yet to end."""
+    to_come = {run.directory for run in (*running, *(run for run, _ in waiting))}
+    return next((place for place, (run, _) in enumerate(waiting) if not run.after & to_come), None)
 
 
 class LocalLauncher:

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
 from usb_negsamp.run.figures.picture import write_picture
 from usb_negsamp.run.records.directory import METRICS
-from usb_negsamp.run.records.metrics import append_line, line_of, read_metrics
+from usb_negsamp.run.records.metrics import append_metrics, read_metrics, write_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
 from usb_negsamp.run.training.interruption import InterruptionHook, leave_if_asked
 from usb_negsamp.run.training.session import Session
@@ -46,7 +45,7 @@ class StageHook(Hook):
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
         records += [_row(algorithm, record) for record in algorithm.stage.history]
-        write_atomically(self.metrics, "".join(line_of(record) for record in records))
+        write_metrics(self.metrics, records)
         for record in algorithm.stage.history:
             self._to_tensorboard(algorithm, record)
 
@@ -59,7 +58,7 @@ class StageHook(Hook):
         """Write the round, then leave if a signal came."""
         record = algorithm.stage.history[-1]
         if self.session.process.is_main:
-            append_line(self.metrics, line_of(_row(algorithm, record)))
+            append_metrics(self.metrics, _row(algorithm, record))
             self._to_tensorboard(algorithm, record)
             self.session.console.line(round_line(record, algorithm.stage.settings.rounds))
         leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
