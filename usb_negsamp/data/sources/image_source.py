@@ -40,6 +40,7 @@ class ImageSource:
         std: per channel, of pixel values scaled to [0, 1]; never zero.
         horizontal_flip: whether a mirrored image is still of its class (digits: no).
         folds: labeled parts that the data set itself defines, as indices into ``train``; without any, empty.
+        notes: what to say of how it was read.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ImageSource:
     std: tuple[float, float, float]
     horizontal_flip: bool
     folds: tuple[np.ndarray, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
