@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from usb_negsamp.data.announcing import announced
+from usb_negsamp.data.sources.image_source import empty_images
 from usb_negsamp.errors import ConfigError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -24,19 +26,21 @@ def decode_images(files: Sequence[Path], img_size: int) -> np.ndarray:
     A thread pool decodes: Pillow lets go of the interpreter lock while it decompresses and resizes.
 
     Raises:
-        ConfigError: a file cannot be decoded; the first such file, in order, is named.
+        ConfigError: a file cannot be decoded, of which the first in order is named, or memory is too small.
     """
-    images = np.empty((len(files), img_size, img_size, 3), dtype=np.uint8)
+    images = empty_images(len(files), img_size)
 
     def decode_from(start: int) -> None:
         for index in range(start, min(start + FILES_PER_TASK, len(files))):
             images[index] = decode_image(files[index], img_size)
 
-    with ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as pool:
+    workers = ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1))
+    with announced("decoding pictures", len(files)) as tell, workers as pool:
         tasks = [pool.submit(decode_from, start) for start in range(0, len(files), FILES_PER_TASK)]
         try:
-            for task in tasks:
+            for number, task in enumerate(tasks, 1):
                 task.result()
+                tell(min(number * FILES_PER_TASK, len(files)))
         except ConfigError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -50,7 +54,7 @@ def decode_image(file: Path, img_size: int) -> np.ndarray:
     followed, gray is repeated over the channels, transparency is dropped, 16 bits are scaled to 8.
 
     Raises:
-        ConfigError: the file cannot be decoded, has more pixels than Pillow's limit (``PIL.Image.MAX_IMAGE_PIXELS``), or
+        ConfigError: the file cannot be decoded, has more pixels than Pillow's limit (``Image.MAX_IMAGE_PIXELS``), or
             holds floating-point pixels, whose range is not known.
     """
     try:

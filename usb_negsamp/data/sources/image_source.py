@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from usb_negsamp.data.memory import check_fits
+
 
 @dataclass(frozen=True)
 class ImageArrays:
@@ -54,6 +56,16 @@ class ImageSource:
     horizontal_flip: bool
     folds: tuple[np.ndarray, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def empty_images(number: int, img_size: int) -> np.ndarray:
+    """Room for (number, img_size, img_size, 3) uint8 images.
+
+    Raises:
+        ConfigError: they do not fit into memory.
+    """
+    check_fits(3 * number * img_size**2, "img_size", f"{number} images of {img_size} x {img_size} pixels")
+    return np.empty((number, img_size, img_size, 3), dtype=np.uint8)
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

@@ -52,11 +52,13 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
     check(args, Process(), dict(given or {}))
 
     from usb_negsamp.host import build, device
+    from usb_negsamp.run.training.console import Console, long_work_shown
     from usb_negsamp.run.training.determinism import seed_everything
 
     describe(args, Process(), device.select(args.device).type)
     seed_everything(args.seed)
-    algorithm = build.build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
+    with long_work_shown(Console()):
+        algorithm = build.build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
     for name, what in (("data_digest", "images"), ("split_digest", "split")):
         before, now = manifest.get(name), getattr(args, name, None)
         if before is not None and now is not None and before != now:
