@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from usb_negsamp import ConfigError
 from usb_negsamp.data import ImageSource, load_source
@@ -182,6 +184,105 @@ def test_a_validation_folder_without_classes_is_refused(folder: Path) -> None:
 def test_an_unlabeled_folder_without_pictures_is_refused(folder: Path) -> None:
     (folder / "unlabeled").mkdir()
     assert "holds no images" in one_line(folder)
+
+
+def test_a_link_to_a_folder_above_is_refused(folder: Path) -> None:
+    (folder / "train" / "cat" / "again").symlink_to(folder, target_is_directory=True)
+    message = one_line(folder)
+    assert str(folder / "train" / "cat" / "again") in message
+    assert "leads back to" in message
+
+
+def test_two_folders_that_link_to_each_other_are_refused(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    save(elsewhere / "2.png")
+    (elsewhere / "back").symlink_to(folder / "train" / "cat", target_is_directory=True)
+    (folder / "train" / "cat" / "more").symlink_to(elsewhere, target_is_directory=True)
+    assert "leads back to" in one_line(folder)
+
+
+def test_links_to_folders_and_files_elsewhere_are_followed(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    save(elsewhere / "pool" / "deep" / "2.png")
+    save(elsewhere / "3.png")
+    (folder / "unlabeled").symlink_to(elsewhere / "pool", target_is_directory=True)
+    (folder / "train" / "cat" / "3.png").symlink_to(elsewhere / "3.png")
+    source = load(folder)
+    assert len(source.train) == 3
+    assert source.unlabeled is not None
+    assert len(source.unlabeled) == 1
+
+
+@pytest.mark.parametrize("second", ["train/cat/2.png", "train/dog/2.png", "val/cat/1.png", "test/cat/1.png"])
+def test_a_labeled_file_under_two_names_is_refused_with_both(folder: Path, second: str) -> None:
+    (folder / second).parent.mkdir(parents=True, exist_ok=True)
+    (folder / second).symlink_to(folder / "train" / "cat" / "1.png")
+    message = one_line(folder)
+    assert str(folder / second) in message
+    assert str(folder / "train" / "cat" / "1.png") in message
+
+
+def test_a_linked_folder_brings_no_file_into_validation_that_is_in_train(folder: Path) -> None:
+    (folder / "val").mkdir()
+    (folder / "val" / "cat").symlink_to(folder / "train" / "cat", target_is_directory=True)
+    assert "is the same file as" in one_line(folder)
+
+
+def test_an_unlabeled_file_counts_once_and_not_where_it_has_a_label(folder: Path) -> None:
+    save(folder / "unlabeled" / "1.png", color=(0, 255, 0))
+    (folder / "unlabeled" / "2.png").symlink_to(folder / "unlabeled" / "1.png")
+    (folder / "unlabeled" / "3.png").symlink_to(folder / "train" / "cat" / "1.png")
+    source = load(folder)
+    assert source.unlabeled is not None
+    assert source.unlabeled.images[:, 0, 0].tolist() == [[0, 255, 0]]
+    assert source.notes == (f"2 names in {folder / 'unlabeled'} are of files counted already",)
+
+
+def test_an_unlabeled_folder_of_labeled_files_alone_is_refused(folder: Path) -> None:
+    (folder / "unlabeled").symlink_to(folder / "train", target_is_directory=True)
+    assert "no other than those of train, val and test" in one_line(folder)
+
+
+@pytest.mark.parametrize("name", ["train/cow", "train/cat/2.png", "val", "unlabeled", "test/cat"])
+@pytest.mark.parametrize("circular", [False, True], ids=["broken", "circular"])
+def test_a_link_that_leads_to_nothing_is_named(folder: Path, name: str, circular: bool) -> None:
+    link = folder / name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(link if circular else folder / "nowhere")
+    assert str(link) in one_line(folder)
+
+
+@pytest.mark.parametrize("name", ["train/cat/pipe.png", "unlabeled"])
+def test_what_is_neither_file_nor_folder_is_refused_and_not_waited_for(folder: Path, name: str) -> None:
+    os.mkfifo(folder / name)
+    assert str(folder / name) in one_line(folder)
+
+
+def test_postscript_that_calls_itself_a_jpeg_starts_no_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *call, **more: started.append(call))
+    Image.new("RGB", (16, 16)).save(folder / "train" / "cat" / "2.jpg", format="EPS")
+    message = one_line(folder)
+    assert "2.jpg" in message
+    assert "JPEG" in message
+    assert not started
+
+
+@pytest.mark.parametrize("height", [50, 80])
+def test_more_pixels_than_pillow_takes_for_safe_are_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, height: int
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1250)  # Pillow itself warns above it, and refuses twice as many
+    save(folder / "train" / "cat" / "huge.png", size=(40, height))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        message = one_line(folder)
+    assert "huge.png" in message
+    assert "pixels" in message
 
 
 def test_a_thousand_small_jpegs_decode_in_seconds_and_in_order(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 
+from usb_negsamp.data.announcing import announced
 from usb_negsamp.host.datasets import seeded_loading
 from usb_negsamp.host.datasets.seeded_loading import leave_signals_to_parent
 from usb_negsamp.run.training.console import Console
@@ -238,3 +239,15 @@ def test_a_seed_decides_python_numpy_and_torch() -> None:
     first = draw()
     seed_everything(5)
     assert draw() == first
+
+
+def test_work_that_takes_long_is_shown_during_a_run_and_is_in_its_log(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    with run_log(Console(stream=stream)) as log:
+        with announced("decoding pictures", 3, first=0.01):
+            while not stream.getvalue():
+                pass
+        log.open(tmp_path)
+    assert stream.getvalue() == "usb-negsamp: decoding pictures: 0 of 3\n"
+    assert "decoding pictures: 0 of 3" in (tmp_path / "log.txt").read_text()
+    assert not logging.getLogger("usb_negsamp.data").handlers

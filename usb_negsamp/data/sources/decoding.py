@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from usb_negsamp.data.announcing import announced
+from usb_negsamp.data.sources.image_source import empty_images
 from usb_negsamp.errors import ConfigError
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""Endings of files that are taken for pictures; all other files are ignored."""
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Pillow's decoders for the pictures that are read; its others, of which EPS starts another program, stay unused."""
 
 FILES_PER_TASK = 256
 
@@ -25,19 +26,21 @@ def decode_images(files: Sequence[Path], img_size: int) -> np.ndarray:
     A thread pool decodes: Pillow lets go of the interpreter lock while it decompresses and resizes.
 
     Raises:
-        ConfigError: a file cannot be decoded; the first such file, in order, is named.
+        ConfigError: a file cannot be decoded, of which the first in order is named, or memory is too small.
     """
-    images = np.empty((len(files), img_size, img_size, 3), dtype=np.uint8)
+    images = empty_images(len(files), img_size)
 
     def decode_from(start: int) -> None:
         for index in range(start, min(start + FILES_PER_TASK, len(files))):
             images[index] = decode_image(files[index], img_size)
 
-    with ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1)) as pool:
+    workers = ThreadPoolExecutor(max_workers=min(16, os.cpu_count() or 1))
+    with announced("decoding pictures", len(files)) as tell, workers as pool:
         tasks = [pool.submit(decode_from, start) for start in range(0, len(files), FILES_PER_TASK)]
         try:
-            for task in tasks:
+            for number, task in enumerate(tasks, 1):
                 task.result()
+                tell(min(number * FILES_PER_TASK, len(files)))
         except ConfigError:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -51,19 +54,35 @@ def decode_image(file: Path, img_size: int) -> np.ndarray:
     followed, gray is repeated over the channels, transparency is dropped, 16 bits are scaled to 8.
 
     Raises:
-        ConfigError: the file cannot be decoded, or holds floating-point pixels, whose range is not known.
+        ConfigError: the file cannot be decoded, has more pixels than Pillow's limit (``Image.MAX_IMAGE_PIXELS``), or
+            holds floating-point pixels, whose range is not known.
     """
     try:
-        with Image.open(file) as opened:
+        with Image.open(file, formats=FORMATS) as opened:
+            _check_pixels(file, opened.size)
             opened.draft(None, (2 * img_size, 2 * img_size))  # JPEG alone: skips detail that resizing would discard
             image = ImageOps.exif_transpose(opened)
             rgb = _eight_bit_rgb(image)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise ConfigError(f"cannot decode {file} as an image: expected one of {', '.join(FORMATS)}") from error
+    except ConfigError:
+        raise
+    except Exception as error:  # what a decoder raises depends on the bytes that it meets
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ConfigError(f"cannot decode {file} as an image: {reason}") from error
     if rgb.size != (img_size, img_size):
         rgb = ImageOps.fit(rgb, (img_size, img_size), Image.Resampling.BICUBIC)
     return np.asarray(rgb)
+
+
+def _check_pixels(file: Path, size: tuple[int, int]) -> None:
+    """Refuse what Pillow only warns of: a small file that takes gigabytes when decoded."""
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and size[0] * size[1] > most:
+        raise ConfigError(
+            f"cannot decode {file} as an image: expected at most {most} pixels, but got {size[0]} x {size[1]}; make it "
+            "smaller"
+        )
 
 
 def _eight_bit_rgb(image: Image.Image) -> Image.Image:

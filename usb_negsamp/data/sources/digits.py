@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource, channel_statistics
+from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource, channel_statistics, empty_images
 
 TEST_EVERY = 5
 """Every fifth image of a class, in the data's own order, is test: a part that no seed can change."""
@@ -26,8 +26,9 @@ def load_digits_source(data_dir: Path, img_size: int) -> ImageSource:
     digits = load_digits()
     gray = np.rint(digits.images * (255.0 / 16.0)).astype(np.uint8)  # the data count 16 levels of ink
     size = (img_size, img_size)
-    resized = np.stack([np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)) for image in gray])
-    images = np.repeat(resized[..., None], 3, axis=-1)
+    images = empty_images(len(gray), img_size)
+    for index, image in enumerate(gray):
+        images[index] = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))[..., None]
     targets = digits.target.astype(np.int64)
 
     is_test = np.zeros(len(targets), dtype=bool)

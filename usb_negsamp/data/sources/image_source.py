@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from usb_negsamp.data.memory import check_fits
+
 
 @dataclass(frozen=True)
 class ImageArrays:
@@ -40,6 +42,7 @@ class ImageSource:
         std: per channel, of pixel values scaled to [0, 1]; never zero.
         horizontal_flip: whether a mirrored image is still of its class (digits: no).
         folds: labeled parts that the data set itself defines, as indices into ``train``; without any, empty.
+        notes: what to say of how it was read.
     """
 
     name: str
@@ -52,6 +55,17 @@ class ImageSource:
     std: tuple[float, float, float]
     horizontal_flip: bool
     folds: tuple[np.ndarray, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def empty_images(number: int, img_size: int) -> np.ndarray:
+    """Room for (number, img_size, img_size, 3) uint8 images.
+
+    Raises:
+        ConfigError: they do not fit into memory.
+    """
+    check_fits(3 * number * img_size**2, "img_size", f"{number} images of {img_size} x {img_size} pixels")
+    return np.empty((number, img_size, img_size, 3), dtype=np.uint8)
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from usb_negsamp.data.sources.decoding import decode_images
-from usb_negsamp.data.sources.image_folder import image_files
+from usb_negsamp.data.sources.picture_files import each_once, picture_files
 from usb_negsamp.data.sources.registry import HOST_SOURCES, SOURCES, load_source
 from usb_negsamp.errors import ConfigError, unknown
 
@@ -34,7 +34,7 @@ def load_outliers(name: str, *, data_dir: str | Path, img_size: int) -> np.ndarr
     if not folder.is_dir():
         raise unknown("ood_data", name, names)
     part = next((folder / part for part in ("test", "train") if (folder / part).is_dir()), folder)
-    files = image_files(part)
+    files = [picture.path for picture in each_once(picture_files(part))]
     if not files:
         raise ConfigError(f"ood_data: {part} holds no images")
     return decode_images(files, img_size)

@@ -21,7 +21,8 @@ import torch
 from PIL import Image
 from torchvision import datasets
 
-from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource, channel_statistics
+from usb_negsamp.data.announcing import announced
+from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource, channel_statistics, empty_images
 from usb_negsamp.errors import ConfigError
 
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -158,10 +159,13 @@ def image_arrays(images: Any, targets: Any, img_size: int) -> ImageArrays:
         pixels = np.moveaxis(pixels, 1, -1)
     if pixels.shape[1:3] != (img_size, img_size):
         size = (img_size, img_size)
-        resized = np.empty((len(pixels), *size, *pixels.shape[3:]), dtype=np.uint8)
-        for index, image in enumerate(pixels):
-            contiguous = np.ascontiguousarray(image)
-            resized[index] = np.asarray(Image.fromarray(contiguous).resize(size, Image.Resampling.BICUBIC))
+        resized = empty_images(len(pixels), img_size)
+        with announced(f"resizing images to {img_size} x {img_size}", len(pixels)) as tell:
+            for index, image in enumerate(pixels):
+                contiguous = np.ascontiguousarray(image)
+                image = np.asarray(Image.fromarray(contiguous).resize(size, Image.Resampling.BICUBIC))
+                resized[index] = image if image.ndim == 3 else image[..., None]
+                tell(index + 1)
         pixels = resized
     if pixels.ndim == 3:
         pixels = np.repeat(pixels[..., None], 3, axis=-1)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from usb_negsamp.data.announcing import announced
 from usb_negsamp.data.sources.image_source import ImageSource
 from usb_negsamp.errors import ConfigError, unknown
 
@@ -103,14 +104,17 @@ class GCNZCA:
         size = int(np.prod(images.shape[1:]))
         total = np.zeros(size)
         products = np.zeros((size, size))
-        for part in _chunks(len(images)):
-            normalized = contrast_normalized(images[part], np.float64)
-            total += normalized.sum(axis=0)
-            products += normalized.T @ normalized
+        with announced("contrast normalization (GCN) and covariance of the training images", len(images)) as tell:
+            for part in _chunks(len(images)):
+                normalized = contrast_normalized(images[part], np.float64)
+                total += normalized.sum(axis=0)
+                products += normalized.T @ normalized
+                tell(min(part.stop, len(images)))
         mean = total / len(images)
         covariance = (products - len(images) * np.outer(mean, mean)) / (len(images) - 1)
         covariance[np.diag_indices(size)] += COVARIANCE_RIDGE
-        values, vectors = np.linalg.eigh(covariance)
+        with announced(f"eigenvectors of their {size} x {size} covariance (ZCA)"):
+            values, vectors = np.linalg.eigh(covariance)
         whitening = (vectors / np.sqrt(values + LEAST_EIGENVALUE)) @ vectors.T
         return cls(mean.astype(np.float32), whitening.astype(np.float32), _digest_of(images))
 
@@ -126,9 +130,11 @@ class GCNZCA:
                 f"{images.shape[1:]}"
             )
         result = _empty_like_channels_first(images)
-        for part in _chunks(len(images)):
-            whitened = (contrast_normalized(images[part], np.float32) - self.mean) @ self.whitening
-            result[part] = whitened.reshape(result[part].shape)
+        with announced("whitening images (GCN and ZCA)", len(images)) as tell:
+            for part in _chunks(len(images)):
+                whitened = (contrast_normalized(images[part], np.float32) - self.mean) @ self.whitening
+                result[part] = whitened.reshape(result[part].shape)
+                tell(min(part.stop, len(images)))
         return result
 
 

@@ -55,12 +55,14 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
     check(args, Process(), dict(given or {}))
 
     from usb_negsamp.host.build import build_algorithm
+    from usb_negsamp.run.training.console import Console, long_work_shown
     from usb_negsamp.run.training.determinism import seed_everything
     from usb_negsamp.run.training.session import choose_device
 
     choose_device(args, Process())
     seed_everything(args.seed)
-    algorithm, data = build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
+    with long_work_shown(Console()):
+        algorithm, data = build_algorithm(args, logging.getLogger("usb_negsamp.finished_run"))
     _check_same_data(run, manifest, data)
     return algorithm
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 
@@ -55,3 +57,32 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Show the message alone; time and level are in log.txt."""
         self.console.line(record.getMessage())
+
+
+class LongWorkHandler(logging.Handler):
+    """Shows what is said of work that takes long as lines, and hands it on to a run's log, if there is one."""
+
+    def __init__(self, console: Console, log: logging.Logger | None) -> None:
+        super().__init__(logging.INFO)
+        self.console, self.log = console, log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show the message."""
+        self.console.line(f"usb-negsamp: {record.getMessage()}")
+        if self.log is not None:
+            self.log.info("%s", record.getMessage())
+
+
+@contextmanager
+def long_work_shown(console: Console, log: logging.Logger | None = None) -> Iterator[None]:
+    """Inside the block the console shows what :mod:`usb_negsamp.data` says of work that takes long."""
+    from usb_negsamp.data.announcing import logger
+
+    handler, level = LongWorkHandler(console, log), logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)

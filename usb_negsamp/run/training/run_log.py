@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from usb_negsamp.run.records.directory import LOG
-from usb_negsamp.run.training.console import Console, ConsoleHandler
+from usb_negsamp.run.training.console import Console, ConsoleHandler, long_work_shown
 
 _FORMAT = "[%(asctime)s %(levelname)s] %(message)s"
 
@@ -65,7 +65,8 @@ def run_log(console: Console) -> Iterator[RunLog]:
 
     warnings.showwarning = to_log  # type: ignore[assignment]
     try:
-        yield log
+        with long_work_shown(console, log.logger):
+            yield log
     finally:
         warnings.showwarning = shown
         log.close()
