@@ -64,8 +64,8 @@ def last_row(run: Run) -> dict[str, str] | None:
 
 def _difference(manifest: Mapping[str, Any], run: Run) -> str | None:
     # Where all images of a source have labels, a run counts them when it has read them.
-    counted = ("num_labels",) if run.config.get("num_labels") is None else ()
-    return difference(manifest.get("config", {}), run.config, but=counted)
+    wanted = {key: value for key, value in run.config.items() if key != "num_labels" or value is not None}
+    return difference(manifest.get("config", {}), wanted)
 
 
 def failure(run: Run, code: int, output: str) -> str:
