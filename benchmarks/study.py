@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from ruamel.yaml import YAML
 
 ABOUT = ("study", "data", "setting", "method")
 
@@ -38,7 +38,7 @@ class Cell(NamedTuple):
 
 def cells(path: Path, runs: Path) -> Iterator[Cell]:
     """Return the runs of a study file, all methods of one seed before the next seed."""
-    study = yaml.safe_load(path.read_text())
+    study = YAML(typ="safe", pure=True).load(path)
     settings = study.get("settings") or {"": {}}
     for seed, dataset, setting, method in itertools.product(
         study["seeds"], study["datasets"], settings, study["methods"]

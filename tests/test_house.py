@@ -24,10 +24,10 @@ SEES = {
     "functional": {"errors"},
     "nets": {"functional", "errors"},
     "data": {"functional", "errors", "value_types"},
-    "host": {"functional", "data", "nets", "errors", "value_types"},
+    "host": {"functional", "data", "nets", "errors", "value_types", "yaml_file"},
     "algorithms": {"functional", "data", "nets", "host", "errors", "value_types"},
     "testing": {"functional", "data", "nets", "host", "algorithms", "run", "errors", "value_types"},
-    "run": {"functional", "data", "nets", "host", "algorithms", "errors", "value_types"},
+    "run": {"functional", "data", "nets", "host", "algorithms", "errors", "value_types", "yaml_file"},
 }
 """Which rooms, and modules of the root, a room may import."""
 

@@ -15,7 +15,7 @@ from usb_negsamp import ConfigError
 from usb_negsamp.data import seen_class_indices
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.configuration.yaml_file import read_yaml
+from usb_negsamp.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
 

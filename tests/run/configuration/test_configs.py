@@ -23,8 +23,8 @@ from usb_negsamp.run.configuration.headers import FIELDS, config_paths, read_hea
 from usb_negsamp.run.configuration.presets import split_name
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.resolution import Resolved, Sources, resolve
-from usb_negsamp.run.configuration.yaml_file import read_yaml
 from usb_negsamp.testing import seed_everything
+from usb_negsamp.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[3]
 usb_negsamp.register()

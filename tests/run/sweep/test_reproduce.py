@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 from one_line import assert_one_line
+from yaml_text import yaml_text
 
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.headers import config_paths
@@ -41,7 +41,7 @@ def small_tables(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("table2_labels", 2, {"algorithm": "supervised"}),
     ):
         header = HEADER.format(title=f"The one | of {name}", table=table, name=name)
-        (folder / f"{name}.yaml").write_text(header + yaml.safe_dump({**KEYS, **keys, "save_name": name}))
+        (folder / f"{name}.yaml").write_text(header + yaml_text({**KEYS, **keys, "save_name": name}))
     monkeypatch.setattr(reproduce, "packaged_folder", lambda name: work_dir / name)
     return work_dir
 

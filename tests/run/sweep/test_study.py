@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import yaml
 from repository_script import load_script
+from yaml_text import yaml_text
 
 from usb_negsamp.testing import TINY_RUN
 
@@ -25,7 +25,7 @@ def study() -> ModuleType:
 def test_a_method_wins_over_a_data_set_and_that_over_what_is_common(study, tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(
-        yaml.safe_dump(
+        yaml_text(
             {
                 "common": {"lr": 1, "net": "common", "T": 1},
                 "datasets": {"a": {"net": "dataset", "T": 2}, "b": {}},
@@ -48,7 +48,7 @@ def test_a_study_is_run_once_and_collected(study, tmp_path, monkeypatch, capsys)
     path = tmp_path / "tiny.yaml"
     common = {**TINY_RUN, "curve": False, "use_tensorboard": False}
     methods = {"NS3L": {"algorithm": "ns3l"}, "supervised": {"algorithm": "supervised"}}
-    path.write_text(yaml.safe_dump({"common": common, "datasets": {"": {}}, "methods": methods, "seeds": [3]}))
+    path.write_text(yaml_text({"common": common, "datasets": {"": {}}, "methods": methods, "seeds": [3]}))
     from usb_negsamp.host.datasets import build as datasets
 
     monkeypatch.setattr(datasets, "load_source", datasets.load_source)

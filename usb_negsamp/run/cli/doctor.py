@@ -11,8 +11,8 @@ from usb_negsamp import __version__
 from usb_negsamp.run.records.versions import distribution_version, host_location, host_version
 
 NEEDED = {"torch": "torch", "torchvision": "torchvision", "timm": "timm", "numpy": "numpy", "scikit-learn": "sklearn"}
-NEEDED.update({"matplotlib": "matplotlib", "PyYAML": "yaml", "tqdm": "tqdm", "tensorboard": "tensorboard"})
-OPTIONAL = {"ruamel.yaml": "ruamel.yaml", "torchaudio": "torchaudio", "aim": "aim", "wandb": "wandb"}
+NEEDED.update({"matplotlib": "matplotlib", "ruamel.yaml": "ruamel.yaml", "tqdm": "tqdm", "tensorboard": "tensorboard"})
+OPTIONAL = {"torchaudio": "torchaudio", "aim": "aim", "wandb": "wandb"}
 
 
 def doctor() -> int:

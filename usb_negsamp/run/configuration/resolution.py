@@ -11,9 +11,10 @@ from usb_negsamp.errors import ConfigError, did_you_mean, unknown
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.derived_keys import follow
 from usb_negsamp.run.configuration.keys import DEFAULTS, INERT_HOST_KEYS, LAUNCHER_KEYS, OWN_ARGUMENTS, RUN_STATE_KEYS
+from usb_negsamp.run.configuration.packaged import find_config
 from usb_negsamp.run.configuration.presets import fill
 from usb_negsamp.run.configuration.values import convert
-from usb_negsamp.run.configuration.yaml_file import read_yaml
+from usb_negsamp.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from usb_negsamp.host.arguments import Argument
@@ -40,20 +41,22 @@ class Resolved:
 
 @dataclass
 class Sources:
-    """The two places that values come from, read but not yet interpreted."""
+    """The two places that values come from, read but not yet interpreted, and lines that the user should see."""
 
     config_file: str | None
     file_values: dict[str, Any]
     given: dict[str, str | None]
+    notes: list[str] = field(default_factory=list)
 
 
 def read_sources(argv: Sequence[str]) -> Sources:
     """Read the command line and the file it names. Loads nothing heavy, so that a wrong path fails at once."""
     request = command_line.parse(argv)
-    values = read_yaml(request.config_file) if request.config_file else {}
-    if request.config_file and not values:
-        raise ConfigError(f"{request.config_file} is empty: expected keys and values, e.g. algorithm: vat_ns3l")
-    return Sources(request.config_file, {key.replace("-", "_"): value for key, value in values.items()}, request.given)
+    if request.config_file is None:
+        return Sources(None, {}, request.given)
+    found = find_config(request.config_file)
+    values = {key.replace("-", "_"): value for key, value in read_yaml(found.path).items()}
+    return Sources(str(found.path), values, request.given, [found.note] if found.note else [])
 
 
 def resolve(sources: Sources) -> Resolved:
@@ -66,7 +69,7 @@ def resolve(sources: Sources) -> Resolved:
     definitions = _definitions(algorithm, imb_algorithm)
     values = {name: argument.default for name, argument in definitions.items()}
     where = sources.config_file or "file"
-    notes: list[str] = []
+    notes = list(sources.notes)
     ignored: dict[str, str] = {}
     given: set[str] = set()
     for key, value in sources.file_values.items():

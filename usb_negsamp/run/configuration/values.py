@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.errors import ConfigError, shortened
 
 _TRUE = ("yes", "true", "t", "y", "1", "on")
 _FALSE = ("no", "false", "f", "n", "0", "off")
@@ -48,7 +48,7 @@ def convert(key: str, kind: Callable[[Any], Any], value: Any, nullable: bool, wh
 
 def _wrong(key: str, kind: Callable[[Any], Any], value: Any, where: str) -> ConfigError:
     expected = _NAMES.get(kind, getattr(kind, "__name__", "another type"))
-    shown = value if value == "nothing" else repr(value)
+    shown = value if value == "nothing" else shortened(value)
     return ConfigError(f"{where}: {key} must be {expected}, got {shown}")
 
 
