@@ -116,7 +116,7 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
         "--grid dnll_num_negatives=10",
     ),
     (["eval", "runs/one", "--c", "run.yaml"], "eval takes the run's own configuration: --c cannot be given"),
-    (["eval", "runs/one", "--json", "maybe"], "command line: json must be true or false, got 'maybe'"),
+    (["eval", "runs/one", "--json", "maybe"], "--json must be true or false, got 'maybe'"),
     (["reproduce", "ns3l/table1", "--c", "run.yaml"], "--c cannot be given"),
     (["reproduce", "ns3l/table1", "--only", "--dry_run"], "--only needs a value"),
     (["list", "animals"], "unknown kind of names 'animals'; expected one of: algorithms"),

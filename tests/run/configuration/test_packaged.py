@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from one_line import assert_one_line
+from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.packaged import find_config, packaged_configs, packaged_folder
 from usb_negsamp.run.configuration.resolution import read_sources, resolve
+from usb_negsamp.run.sweep.grid import make_plan
 
 DIGITS = packaged_folder("config") / "vat_ns3l_digits.yaml"
 CIFAR10 = packaged_folder("config") / "ns3l" / "table1_cifar10_vat_ns3l.yaml"
@@ -89,6 +91,14 @@ def test_errors_in_a_packaged_run_name_the_file(
 ) -> None:
     assert_one_line(["train", "--c", "vat_ns3l_digits", "--lr", "0"], "lr must be more than 0", work_dir, capsys)
     assert_one_line(["sweep", "--c", "vat_ns3l_digts", "--seeds", "2"], "did you mean 'vat_ns3l", work_dir, capsys)
+
+
+def test_a_sweep_takes_the_file_and_says_so_once(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = sweep_request(["--c", "vat_ns3l_digits", "--seeds", "2"])
+    plan = make_plan(request)
+    assert capsys.readouterr().err == f"usb-negsamp: {find_config('vat_ns3l_digits').note}\n"
+    assert plan.directory.name == "vat_ns3l_digits_sweep"
+    assert {run.argv[:2] for run in plan.runs} == {("--c", str(DIGITS))}
 
 
 def test_training_says_on_one_line_which_file_it_took(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -150,9 +150,9 @@ def test_the_command_draws_into_the_runs_folder(
         ([], "figure needs the folder of a run"),
         (["nowhere"], "nowhere holds no run: expected its manifest.json"),
         (["nowhere", "--imges", "5"], "unknown option '--imges'; did you mean '--images'"),
-        (["nowhere", "--images"], "--images must be a whole number, got ''"),
+        (["nowhere", "--images"], "--images needs a value"),
         (["nowhere", "--images", "2000"], "--images must be from 10 to 1000, got 2000"),
-        (["nowhere", "--seed", "-1"], "--seed must be a whole number, got '-1'"),
+        (["nowhere", "--seed", "-1"], "--seed must be at least 0, got -1"),
     ],
 )
 def test_a_wrong_request_is_one_line(

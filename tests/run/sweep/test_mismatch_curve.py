@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_request import sweep_request
 
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.sweep import workers
-from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
+from usb_negsamp.run.sweep.grid import Plan, Run, make_plan
 from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, mismatch_table, normalized_area
 
 WriteConfig = Callable[..., str]
@@ -44,7 +45,7 @@ def row_of(run: Run, **changes: Any) -> dict[str, str]:
 
 
 def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
-    return make_plan(parse(["--c", write_config(**{**OPEN, **changes}), *words]))
+    return make_plan(sweep_request(["--c", write_config(**{**OPEN, **changes}), *words]))
 
 
 def curve(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]] | None = None) -> MismatchCurve:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, append_row
 from usb_negsamp.run.sweep import slurm, workers
-from usb_negsamp.run.sweep.grid import Plan, Run, make_plan, parse
+from usb_negsamp.run.sweep.grid import Plan, Run, make_plan
 from usb_negsamp.run.sweep.run_state import words_to_begin
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of
 
@@ -27,7 +28,7 @@ WriteConfig = Callable[..., str]
 
 WRONG: list[tuple[list[str], str]] = [
     ([], "nothing to sweep: give --grid key=value,value"),
-    (["--grid"], "--grid needs key=value,value"),
+    (["--grid"], "--grid needs a value"),
     (["--grid", "lr"], "--grid: expected key=value,value, got 'lr'"),
     (["--grid", "=1"], "--grid: expected key=value,value, got '=1'"),
     (["--grid", "lr="], "--grid: lr has no values; expected lr=value,value"),
@@ -43,7 +44,7 @@ WRONG: list[tuple[list[str], str]] = [
     (["--algorithms", "vat_ns3l,vat_ns3"], "unknown algorithm 'vat_ns3'; did you mean 'vat_ns3l'?"),
     (["--algorithms", "vat", "--grid", "algorithm=vat_ns3l"], "--grid: algorithm is given twice"),
     (["--seeds", "0"], "seeds must be at least 1, got 0"),
-    (["--seeds", "some"], "seeds must be a whole number, got 'some'"),
+    (["--seeds", "some"], "--seeds must be a whole number, got 'some'"),
     (["--seeds", "2", "--seed", "1", "--split_seed", "1"], "--seeds sets seed and split_seed, but both are given"),
     (["--seeds", "2", "--jobs", "0"], "jobs must be at least 1, got 0"),
     (["--seeds", "2", "--load_path", "x.pth"], "--load_path belongs to a single run"),
@@ -86,7 +87,7 @@ def test_an_error_of_the_file_itself_does_not_blame_the_grid(
 
 
 def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
-    return make_plan(parse(["--c", write_config(**changes), *words]))
+    return make_plan(sweep_request(["--c", write_config(**changes), *words]))
 
 
 def test_all_combinations_run_with_all_seeds_each_in_its_own_folder(write_config: WriteConfig) -> None:
@@ -329,7 +330,7 @@ def test_a_child_is_in_a_session_of_its_own_and_saves_when_told(
 def test_runs_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     parent = f"""
 import subprocess, sys, time
-from usb_negsamp.run.workers import _die_with_parent
+from usb_negsamp.run.sweep.workers import _die_with_parent
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=_die_with_parent)
 open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
 time.sleep(60)
