@@ -24,13 +24,13 @@ from typing import Any, NamedTuple
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.resolution import read_sources
-from usb_negsamp.run.configuration.yaml_file import read_yaml
 from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.sweep.grid import Request
 from usb_negsamp.run.sweep.plan import Plan, Run, place_run, resolve_and_check
 from usb_negsamp.run.sweep.run_state import last_row
 from usb_negsamp.run.sweep.sweep import Sweep, check_place, run_plan
+from usb_negsamp.yaml_file import read_yaml
 
 ABOUT = ("study", "data", "setting", "method")
 NEEDED, OPTIONAL = {"common", "datasets", "methods", "seeds"}, {"settings"}

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 120, 120, 60
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 12
 
 
 class ConfigError(ValueError):
@@ -47,12 +53,21 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> ConfigError:
 
     >>> unknown("algorithm", "fixmach", ["fixmatch", "vat"]).args[0]
     "unknown algorithm 'fixmach'; did you mean 'fixmatch'?"
-    >>> unknown("device", "tpu", ["auto", "cpu", "cuda"]).args[0]
-    "unknown device 'tpu'; expected one of: auto, cpu, cuda"
+    >>> unknown("device", "metal", ["auto", "cpu", "cuda"]).args[0]
+    "unknown device 'metal'; expected one of: auto, cpu, cuda"
     """
     options = sorted(options)
     hint = did_you_mean(name, options)
     if not hint:
         shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
         hint = f"; expected one of: {shown}"
-    return ConfigError(f"unknown {kind} {name!r}{hint}")
+    return ConfigError(f"unknown {kind} {shortened(name)}{hint}")
+
+
+def shortened(value: Any) -> str:
+    """Return the representation of ``value`` for an error line, without what would make it long.
+
+    >>> shortened("many"), shortened([[0] * 100] * 100)[:40]
+    ("'many'", '[[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ..')
+    """
+    return _SHORT.repr(value)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from usb_negsamp.errors import did_you_mean, expected
+from usb_negsamp.errors import did_you_mean, expected, shortened
 
 Affects = Literal["result", "start", "length", "session", "place"]
 """What another value of a key changes: what a run computes; what it starts from; how long it trains and how often it is
@@ -125,11 +125,11 @@ class Key:
             if self.nullable:
                 return None
             if value is None or self.type is not str:
-                raise expected(f"{where}: {self.name}", self.expected, "nothing" if value is None else repr(value))
+                raise expected(f"{where}: {self.name}", self.expected, "nothing" if value is None else shortened(value))
         try:
             converted = _CONVERSIONS.get(self.type, self.type)(value)
         except (ValueError, TypeError, OverflowError, argparse.ArgumentTypeError) as error:
-            raise expected(f"{where}: {self.name}", self.expected, repr(value)) from error
+            raise expected(f"{where}: {self.name}", self.expected, shortened(value)) from error
         return dict(self.former_values).get(converted, converted) if self.former_values else converted
 
     def check(self, value: Any) -> None:
@@ -137,7 +137,7 @@ class Key:
         if value is None and self.nullable:
             return
         if self.choices and value not in self.choices:
-            raise expected(self.name, self.expected, repr(value), did_you_mean(str(value), self.choices))
+            raise expected(self.name, self.expected, shortened(value), did_you_mean(str(value), self.choices))
         if self.range is not None and not isinstance(value, str) and not self.range.holds(value):
             raise expected(self.name, self.expected, f"{value:g}" if isinstance(value, float) else f"{value}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from yaml_text import yaml_text
 
 import usb_negsamp
 from usb_negsamp.run.configuration.processes import Process
@@ -52,7 +52,7 @@ def write_config(work_dir: Path) -> Callable[..., str]:
             "device": "cpu",
         }
         content.update(changes)
-        (work_dir / "run.yaml").write_text(yaml.safe_dump(content))
+        (work_dir / "run.yaml").write_text(yaml_text(content))
         return "run.yaml"
 
     return write

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from one_line import assert_one_line
 
+import usb_negsamp
 from usb_negsamp.run.cli.main import main
 
 LIGHT = """\
@@ -28,9 +32,16 @@ sys.exit(code)
         (["list", "--help"], 0),
         (["doctor", "--help"], 0),
         (["patch", "--help"], 0),
+        (["eval", "--help"], 0),
+        (["figure", "runs", "-h"], 0),
+        (["reproduce", "--help"], 0),
+        (["completion", "bash"], 0),
+        (["list", "configs"], 0),
         (["train", "--c", "absent.yaml"], 2),
         (["train", "oops"], 2),
         (["nonsense"], 2),
+        (["sweep", "--jobs", "0"], 2),
+        (["train", "--c", "vat_ns3l_digts"], 2),
     ],
     ids=str,
 )
@@ -45,6 +56,43 @@ def test_help_and_the_first_mistakes_load_neither_torch_nor_the_host(argv: list[
 def test_the_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "usb_negsamp", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("usage: usb-negsamp COMMAND")
+
+
+def test_the_list_of_commands_is_shown_by_every_way_of_asking(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for word in ("help", "-h", "--help"):
+        assert main([word]) == 0
+        assert capsys.readouterr().out == shown.err
+    for word in ("-V", "--version"):
+        assert main([word]) == 0
+        assert capsys.readouterr().out == f"{usb_negsamp.__version__}\n"
+
+
+def test_the_help_of_every_command_has_one_style(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    listed = re.findall(r"^  (\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert {"train", "sweep", "reproduce", "report", "eval", "figure", "list", "patch", "doctor"} < set(listed)
+    for command in listed:
+        assert main([command, "--help"]) == 0
+        text = capsys.readouterr().out
+        assert re.match(rf"usage: usb-negsamp {command}\b.*\n(  .*\n)*\n[A-Z]", text)
+        assert re.search(r"^options:\n  -h, --help +show this$", text, re.MULTILINE)
+        assert all(len(line) <= 120 for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["list", "nets", "--markdown"], "--markdown is read with `list keys` and `list configs` alone"),
+        (["list", "nets", "--algorithm", "vat"], "--algorithm NAME is read with `list keys` alone, without --markdown"),
+    ],
+)
+def test_a_list_that_there_is_not_is_one_line(
+    words: list[str], said: str, work_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_one_line(words, said, work_dir, capsys)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from usb_negsamp import ConfigError
 from usb_negsamp.data import seen_class_indices
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.configuration.yaml_file import read_yaml
+from usb_negsamp.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
 
@@ -119,7 +119,7 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
         "--grid dnll_num_negatives=10",
     ),
     (["eval", "runs/one", "--c", "run.yaml"], "eval takes the run's own configuration: --c cannot be given"),
-    (["eval", "runs/one", "--json", "maybe"], "command line: json: expected true or false, but got 'maybe'"),
+    (["eval", "runs/one", "--json", "maybe"], "--json: expected true or false, but got 'maybe'"),
     (["reproduce", "ns3l/table1", "--c", "run.yaml"], "--c cannot be given"),
     (["reproduce", "ns3l/table1", "--only", "--dry_run"], "--only needs a value"),
     (["list", "animals"], "unknown kind of names 'animals'; expected one of: algorithms"),

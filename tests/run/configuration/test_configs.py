@@ -19,16 +19,17 @@ from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.run.cli.config_tables import config_tables
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.checks import CLASSES_OF_SOURCE, check
-from usb_negsamp.run.configuration.headers import FIELDS, config_paths, read_header
+from usb_negsamp.run.configuration.headers import FIELDS, read_header
+from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.configuration.presets import split_name
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.resolution import Resolved, Sources, resolve
-from usb_negsamp.run.configuration.yaml_file import read_yaml
 from usb_negsamp.testing import seed_everything
+from usb_negsamp.yaml_file import read_yaml
 
 ROOT = Path(__file__).parents[3]
 usb_negsamp.register()
-CONFIGS = config_paths()
+CONFIGS = [f"config/{name}.yaml" for name in packaged_configs()]
 
 # These keep their own network; the others get small_cnn, which is enough to go through their code.
 OWN_NETWORK = (
@@ -254,11 +255,11 @@ def test_a_table_has_a_row_for_each_file_of_a_folder(tmp_path: Path) -> None:
     assert "top" not in text
 
 
-def test_list_configs_prints_the_paths_or_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_configs_prints_the_names_or_the_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "configs"]) == 0
-    paths = capsys.readouterr().out.splitlines()
-    assert {"config/vat_ns3l_digits.yaml", "config/ns3l/table1_cifar10_ns3l.yaml"} <= set(paths)
-    assert all((ROOT / path).is_file() for path in paths)
+    names = capsys.readouterr().out.splitlines()
+    assert {"vat_ns3l_digits", "ns3l/table1_cifar10_ns3l"} <= set(names)
+    assert all((ROOT / "config" / f"{name}.yaml").is_file() for name in names)
     assert main(["list", "configs", "--markdown"]) == 0
     assert capsys.readouterr().out == config_tables() + "\n"
 

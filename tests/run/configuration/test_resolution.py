@@ -13,7 +13,7 @@ from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.keys import OWN_KEYS, markdown_table
 from usb_negsamp.run.configuration.resolution import Resolved, read_sources, resolve
-from usb_negsamp.run.configuration.yaml_file import read_yaml
+from usb_negsamp.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
 

@@ -56,7 +56,7 @@ def test_the_best_and_the_last_model_give_the_row_of_their_run(
         assert best[f"test/{name}_acc"] == row[f"{name}_test_acc"]
         assert last[f"test/{name}_acc"] == row[f"{name}_test_acc_last"]
     assert best["test/top-1-acc"] == best["test/average_acc"]
-    assert main(["eval", run]) == 0
+    assert main(["eval", run, run]) == 0
     first, *lines = capsys.readouterr().out.splitlines()
     assert first == "runs/one/model_best.pth"
     assert [line.split() for line in lines] == [[name, f"{value:.4f}"] for name, value in best.items()]

@@ -260,7 +260,7 @@ def test_the_tables_go_to_a_file(results: str, capsys: pytest.CaptureFixture[str
         (["results.csv", "--baseline", "lr=3"], "--baseline: expected column=value of algorithm, but got 'lr=3'"),
         (["results.csv", "--by", "algoritm"], "unknown column 'algoritm'; did you mean 'algorithm'?"),
         (["results.csv", "--by", "algorithm,"], "--by: expected different columns"),
-        (["results.csv", "--measure", "first"], "unknown measure 'first'; expected one of: best, end, last, median"),
+        (["results.csv", "--measure", "first"], "unknown --measure 'first'; expected one of: best, end, last, median"),
         (["results.csv", "--measure", "median"], "no run has the figure 'median of the last evaluations'"),
         (["results.csv", "--update", "README.md"], "--update FILE and --table NAME belong together"),
         (["results.csv", "--tabel", "x"], "unknown option '--tabel'; did you mean '--table'?"),

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_request import sweep_request
 
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import workers
-from usb_negsamp.run.sweep.grid import make_plan, parse
+from usb_negsamp.run.sweep.grid import make_plan
 from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, mismatch_table, normalized_area
 from usb_negsamp.run.sweep.plan import Plan, Run
 
@@ -45,7 +46,7 @@ def row_of(run: Run, **changes: Any) -> dict[str, str]:
 
 
 def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
-    return make_plan(parse(["--c", write_config(**{**OPEN, **changes}), *words]))
+    return make_plan(sweep_request(["--c", write_config(**{**OPEN, **changes}), *words]))
 
 
 def curve(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]] | None = None) -> MismatchCurve:
@@ -155,7 +156,7 @@ class Finished:
         run.directory.mkdir(parents=True, exist_ok=True)
         manifest = {"config": run.config, "exit_reason": "finished"}
         (run.directory / "manifest.json").write_text(json.dumps(manifest))
-        append_row(run.directory / "results.csv", row_of(run))
+        put_row(run.directory / "results.csv", row_of(run))
         return self
 
     def poll(self) -> int:

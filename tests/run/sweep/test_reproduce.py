@@ -7,11 +7,11 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
 from one_line import assert_one_line
+from yaml_text import yaml_text
 
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.configuration.headers import config_paths
+from usb_negsamp.run.configuration import packaged
 from usb_negsamp.run.configuration.resolution import read_sources, resolve
 from usb_negsamp.run.sweep import reproduce
 
@@ -41,8 +41,8 @@ def small_tables(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("table2_labels", 2, {"algorithm": "supervised"}),
     ):
         header = HEADER.format(title=f"The one | of {name}", table=table, name=name)
-        (folder / f"{name}.yaml").write_text(header + yaml.safe_dump({**KEYS, **keys, "save_name": name}))
-    monkeypatch.setattr(reproduce, "packaged_folder", lambda name: work_dir / name)
+        (folder / f"{name}.yaml").write_text(header + yaml_text({**KEYS, **keys, "save_name": name}))
+    monkeypatch.setattr(packaged, "packaged_folder", lambda name: work_dir / name)
     return work_dir
 
 
@@ -94,9 +94,20 @@ def test_the_commands_of_a_dry_run_are_those_of_the_table_and_nothing_is_written
     assert list(work_dir.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["small/table1_labels", "config/small/table1_labels.yaml"])
+def test_one_configuration_can_be_named_in_the_place_of_a_table(
+    name: str, small_tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", name, "--seeds", "2", "--dry_run"]) == 0
+    args = [resolve(read_sources(shlex.split(line)[2:])).args for line in capsys.readouterr().out.splitlines()]
+    assert [found.seed for found in args] == [0, 1]
+    assert {found.algorithm for found in args} == {"supervised"}
+    assert {found.save_dir for found in args} == {"saved_models/small_table1_labels/table1_labels"}
+
+
 def test_every_configuration_of_a_table_is_found_there() -> None:
     found = {path.stem for headers in reproduce.tables().values() for path in headers if "table" in path.stem}
-    assert found == {Path(path).stem for path in config_paths() if "/table" in path}
+    assert found == {Path(name).stem for name in packaged.packaged_configs() if "/table" in name}
     assert {"ns3l/table1", "ns3l/table6", "dnll/table5", "spl/table3"} <= set(reproduce.tables())
 
 
@@ -105,6 +116,8 @@ def test_every_configuration_of_a_table_is_found_there() -> None:
     [
         ([], "reproduce needs a table first, e.g. ns3l/table1"),
         (["small/tabel1"], "unknown table 'small/tabel1'; did you mean 'small/table1'"),
+        (["small/table1_lables"], "unknown table 'small/table1_lables'; did you mean 'small/table1_labels'"),
+        (["nothing"], "unknown table 'nothing'; expected one of: small/table1, small/table2"),
         (["small/table1", "--only", "vat"], "there are table1_labels, table1_repaired"),
         (["small/table1", "--save_name", "x"], "save_name cannot be given"),
         (["small/table1", "--lrr", "1"], "unknown key 'lrr'; did you mean 'lr'"),

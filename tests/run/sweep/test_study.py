@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import yaml
 from repository_script import load_script
+from yaml_text import yaml_text
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.results import COLUMNS
@@ -32,7 +32,7 @@ def study() -> ModuleType:
 def test_a_method_wins_over_a_data_set_and_that_over_what_is_common(study, tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(
-        yaml.safe_dump(
+        yaml_text(
             {
                 "common": {"lr": 1, "net": "common", "T": 1},
                 "datasets": {"a": {"net": "dataset", "T": 2}, "b": {}},
@@ -67,9 +67,7 @@ def run_study(study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def write_study(path: Path, methods: dict[str, Any], seeds: list[int], **common: Any) -> None:
     keys = {**TINY_RUN, "curve": False, "use_tensorboard": False, **common}
-    path.write_text(
-        yaml.safe_dump({"common": keys, "datasets": {"": {}}, "methods": methods, "seeds": seeds}, sort_keys=False)
-    )
+    path.write_text(yaml_text({"common": keys, "datasets": {"": {}}, "methods": methods, "seeds": seeds}))
 
 
 def test_a_study_is_run_once_and_collected(run_study, tmp_path, capsys):
@@ -158,7 +156,7 @@ def test_a_study_that_cannot_be_is_one_line(run_study, tmp_path, capsys, content
     whole = {"common": {"algorithm": "supervised"}, "datasets": {"": {}}, "methods": {"": {}}, "seeds": [0]}
     if content is not None:
         complete = content if "methods" in content or "method" in content else {**whole, **content}
-        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(complete))
+        (tmp_path / "tiny.yaml").write_text(yaml_text(complete))
     assert run_study(tmp_path / "tiny.yaml", "--runs", tmp_path / "runs", *words) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("study.py: error: ")

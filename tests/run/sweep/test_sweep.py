@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import slurm, workers
-from usb_negsamp.run.sweep.grid import make_plan, parse
+from usb_negsamp.run.sweep.grid import make_plan
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.run_state import last_row, resume_arguments
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of
@@ -29,7 +30,7 @@ WriteConfig = Callable[..., str]
 
 WRONG: list[tuple[list[str], str]] = [
     ([], "nothing to sweep: give --grid key=value,value"),
-    (["--grid"], "--grid needs key=value,value"),
+    (["--grid"], "--grid needs a value"),
     (["--grid", "lr"], "--grid: expected key=value,value, but got 'lr'"),
     (["--grid", "=1"], "--grid: expected key=value,value, but got '=1'"),
     (["--grid", "lr="], "--grid: lr has no values; expected lr=value,value"),
@@ -50,8 +51,8 @@ WRONG: list[tuple[list[str], str]] = [
     (["--grid", "lr=1,1.0"], "--grid: a combination is there twice"),
     (["--algorithms", "vat_ns3l,vat_ns3"], "unknown algorithm 'vat_ns3'; did you mean 'vat_ns3l'?"),
     (["--algorithms", "vat", "--grid", "algorithm=vat_ns3l"], "--grid: algorithm is given twice"),
-    (["--seeds", "0"], "seeds: expected a whole number of at least 1, but got 0"),
-    (["--seeds", "some"], "seeds: expected a whole number of at least 1, but got 'some'"),
+    (["--seeds", "0"], "seeds: expected at least 1, but got 0"),
+    (["--seeds", "some"], "--seeds: expected a whole number, but got 'some'"),
     (["--seeds", "2", "--seed", "1", "--split_seed", "1"], "--seeds sets seed and split_seed, but both are given"),
     (["--seeds", "2", "--jobs", "0"], "jobs: expected a whole number of at least 1, but got 0"),
     (["--seeds", "2", "--load_path", "x.pth"], "--load_path belongs to a single run"),
@@ -94,7 +95,7 @@ def test_an_error_of_the_file_itself_does_not_blame_the_grid(
 
 
 def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
-    return make_plan(parse(["--c", write_config(**changes), *words]))
+    return make_plan(sweep_request(["--c", write_config(**changes), *words]))
 
 
 def test_all_combinations_run_with_all_seeds_each_in_its_own_folder(write_config: WriteConfig) -> None:
@@ -183,7 +184,7 @@ def leave_run(run: Run, exit_reason: str | None, checkpoint: bool = True, row: b
         values: dict[str, Any] = {name: run.config.get(name) for name in COLUMNS}
         values.update(selection="best on validation", eval_best_acc=1 - error / 2, test_acc_at_best=1 - error)
         values.update(test_acc_last=0.5, seconds=2.5, start=run.name)
-        append_row(run.directory / "results.csv", values)
+        put_row(run.directory / "results.csv", values)
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from one_line import contents
+from sweep_request import sweep_request
 
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.directory import LOCK
-from usb_negsamp.run.sweep.grid import make_plan, parse
+from usb_negsamp.run.sweep.grid import make_plan
 
 WriteConfig = Callable[..., str]
 SHORT = {"num_train_iter": 4, "num_eval_iter": 2, "num_log_iter": 2, "img_size": 16, "validation_size": 60}
@@ -127,7 +128,7 @@ def test_plain_sgd_trains(write_config: WriteConfig) -> None:
 
 def test_a_grid_may_hold_lists(write_config: WriteConfig) -> None:
     words = ["--c", write_config(lr_schedule="step"), "--grid", "lr_decay_iters=[1,2],[3]", "lr=0.1,0.2"]
-    plan = make_plan(parse(words))
+    plan = make_plan(sweep_request(words))
     assert plan.grid["lr_decay_iters"] == ([1, 2], [3])
     assert len(plan.runs) == 4
 

@@ -10,67 +10,41 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.checkout.insertions import Insertion, read_insertions, with_insertions, without_insertions
 from usb_negsamp.run.checkout.transaction import replace_all
 from usb_negsamp.run.configuration.packaged import packaged_folder
-
-USAGE = """\
-usage: usb-negsamp patch CHECKOUT [--check | --revert]
-
-Makes CHECKOUT, a checkout of the host's git main or of the tree of 0.3.2, load plugins and run on today's packages:
-inserts lines into its train.py and eval.py, and places our configuration files in its config/. Then, in CHECKOUT:
-
-  python train.py --c config/vat_ns3l_cifar10.yaml
-
-  --check    say what state CHECKOUT is in and change nothing; exit code 0 if it is patched completely, 1 if not
-  --revert   take out all that was inserted and placed, to the byte
-"""
 
 LIST = "config/.usb-negsamp.json"
 PRISTINE = "pristine.sha256"
 SCRIPTS = ("train.py", "eval.py")
 
 
-def run(words: Sequence[str]) -> int:
-    """Carry out ``usb-negsamp patch WORDS`` and return the exit code.
+def patch(place: Path, *, revert: bool = False) -> None:
+    """Patch the checkout at ``place``, or take out all that was inserted and placed; says what was done.
 
     Raises:
         ConfigError: not a checkout, one that the patches do not fit, or one that cannot be written; nothing is changed.
     """
-    if {"-h", "--help"} & set(words):
-        print(USAGE, end="")
-        return 0
-    flags = [word for word in words if word.startswith("-")]
-    places = [word for word in words if not word.startswith("-")]
-    for flag in flags:
-        if flag not in ("--check", "--revert"):
-            raise unknown("option", flag, ("--check", "--revert"))
-    if len(places) != 1 or len(set(flags)) > 1:
-        raise ConfigError("expected: usb-negsamp patch CHECKOUT [--check | --revert]")
-    checkout = find_checkout(places[0])
-    if "--check" in flags:
-        return _check(checkout)
-    plan = plan_revert(checkout) if "--revert" in flags else plan_apply(checkout)
+    checkout = find_checkout(place)
+    plan = plan_revert(checkout) if revert else plan_apply(checkout)
     plan.carry_out()
     for note in plan.notes:
         print(note)
-    done = "reverted" if "--revert" in flags else "patched"
+    done = "reverted" if revert else "patched"
     print(f"{checkout}: {done}, {len(plan.changes)} files written" if plan.changes else f"{checkout}: nothing to do")
-    return 0
 
 
-def find_checkout(place: str | Path) -> Path:
-    """Return ``place`` if a checkout of the host is there.
+def find_checkout(checkout: Path) -> Path:
+    """Return ``checkout`` if a checkout of the host is there.
 
     Raises:
         ConfigError: it is not.
     """
-    checkout = Path(place)
     if not checkout.is_dir():
         raise ConfigError(f"expected the folder of a checkout of USB, but {checkout} is none")
     for name in (*SCRIPTS, "semilearn/__init__.py"):
@@ -224,7 +198,13 @@ def _read_list(checkout: Path) -> tuple[dict[str, str], list[str]]:
 # --- --check
 
 
-def _check(checkout: Path) -> int:
+def check(place: Path) -> int:
+    """Say what state the checkout at ``place`` is in; return 0 if it is patched completely, else 1.
+
+    Raises:
+        ConfigError: not a checkout.
+    """
+    checkout = find_checkout(place)
     insertions, names = _insertions()
     known = _known_checksums(packaged_folder("patches"))
     states = [_state(checkout, name, insertions, known) for name in names]

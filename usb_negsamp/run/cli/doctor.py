@@ -1,18 +1,20 @@
-"""``usb-negsamp doctor``: what is installed, what loads, and whether training can work here."""
+"""The command ``usb-negsamp doctor``: what is installed, what loads, and whether training can work here."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import io
 import platform
 
 from usb_negsamp import __version__
+from usb_negsamp.run.cli.parser import Command, Parser
 from usb_negsamp.run.records.versions import distribution_version, host_location, host_version
 
 NEEDED = {"torch": "torch", "torchvision": "torchvision", "timm": "timm", "numpy": "numpy", "scikit-learn": "sklearn"}
-NEEDED.update({"matplotlib": "matplotlib", "PyYAML": "yaml", "tqdm": "tqdm", "tensorboard": "tensorboard"})
-OPTIONAL = {"ruamel.yaml": "ruamel.yaml", "torchaudio": "torchaudio", "aim": "aim", "wandb": "wandb"}
+NEEDED.update({"matplotlib": "matplotlib", "ruamel.yaml": "ruamel.yaml", "tqdm": "tqdm", "tensorboard": "tensorboard"})
+OPTIONAL = {"torchaudio": "torchaudio", "aim": "aim", "wandb": "wandb"}
 
 
 def doctor() -> int:
@@ -82,3 +84,21 @@ def _device() -> None:
         _show("device", f"cuda: {', '.join(names)}")
     else:
         _show("device", f"cpu, {torch.get_num_threads()} threads (no GPU found)")
+
+
+def _declare(parser: Parser) -> None:
+    """It has no options."""
+
+
+def _run(options: argparse.Namespace) -> int:
+    return doctor()
+
+
+DOCTOR = Command(
+    name="doctor",
+    summary="what is installed, what loads, and whether training can work here",
+    usage="",
+    about="Prints what is installed and what loads; exit code 1 if nothing can train.",
+    declare=_declare,
+    run=_run,
+)

@@ -1,37 +1,52 @@
-"""``usb-negsamp list``: the names that a configuration can use."""
+"""The command ``usb-negsamp list``: the names that a configuration can use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Iterator
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.cli.config_tables import config_tables
+from usb_negsamp.run.cli.parser import Command, Parser
 from usb_negsamp.run.configuration import choices
-from usb_negsamp.run.configuration.headers import config_paths
 from usb_negsamp.run.configuration.keys import OWN_KEYS, keys_of_methods, markdown_table
+from usb_negsamp.run.configuration.packaged import packaged_configs
 
 KINDS = ("algorithms", "wrappers", "datasets", "nets", "configs", "keys")
 LISTED_TOGETHER = KINDS[:4]
 
+ABOUT = """\
+Prints names that a configuration can use, one a line; without a KIND, those of algorithms, wrappers, data sets and
+networks. `configs` are the configurations that come with the package: --c takes their names in any folder."""
 
-def list_names(words: Sequence[str]) -> int:
-    """Print the names of one kind, or of every kind but the configurations and the keys; return the exit code.
 
-    Raises:
-        ConfigError: an unknown kind or option.
-    """
-    rest = list(words)
-    kind = rest.pop(0) if rest and not rest[0].startswith("-") else None
-    if kind is not None and kind not in KINDS:
-        raise unknown("kind of names", kind, KINDS)
-    if kind == "keys":
-        _print_keys(rest)
-        return 0
-    if kind == "configs" and rest == ["--markdown"]:
-        print(config_tables())
-        return 0
-    if rest:
-        raise ConfigError(f"unexpected {rest[0]!r}; expected one kind of: {', '.join(KINDS)}")
+def _declare(parser: Parser) -> None:
+    parser.add_argument("kind_of_names", nargs="?", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
+    parser.add_argument("--algorithm", metavar="NAME", help="with keys: those of this algorithm; default: fixmatch")
+    parser.add_argument(
+        "--markdown",
+        action="store_true",
+        help="with keys: the table of our own; with configs: the tables of config/README.md",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    kind = options.kind_of_names
+    if options.algorithm is not None and (kind != "keys" or options.markdown):
+        raise ConfigError("--algorithm NAME is read with `list keys` alone, without --markdown")
+    if options.markdown and kind not in ("keys", "configs"):
+        raise ConfigError("--markdown is read with `list keys` and `list configs` alone")
+    if kind == "configs":
+        print(config_tables() if options.markdown else "\n".join(packaged_configs()))
+    elif kind == "keys":
+        print(markdown_tables() if options.markdown else "\n".join(_keys(options.algorithm or "fixmatch")))
+    else:
+        _print_names(kind)
+    return 0
+
+
+def _print_names(kind: str | None) -> None:
+    """Print the names of one kind, or of those listed together."""
     import usb_negsamp
 
     usb_negsamp.register()
@@ -40,7 +55,6 @@ def list_names(words: Sequence[str]) -> int:
             print(f"{name}:")
         for line in _LISTS[name]():
             print(line if kind else f"  {line}")
-    return 0
 
 
 def markdown_tables() -> str:
@@ -70,22 +84,11 @@ _LISTS: dict[str, Callable[[], list[str]]] = {
     "wrappers": _wrappers,
     "datasets": choices.datasets,
     "nets": _nets,
-    "configs": config_paths,
 }
 
 
-def _print_keys(options: list[str]) -> None:
-    """Print every key of an algorithm with its default; with ``--markdown``, the table of our own keys."""
-    if options == ["--markdown"]:
-        print(markdown_tables())
-        return
-    algorithm = "fixmatch"
-    if options:
-        flag, equals, value = options[0].partition("=")
-        value = value if equals else " ".join(options[1:2])
-        if flag != "--algorithm" or not value or len(options) > (1 if equals else 2):
-            raise ConfigError(f"unexpected {' '.join(options)!r}; expected --algorithm NAME or --markdown")
-        algorithm = value
+def _keys(algorithm: str) -> Iterator[str]:
+    """Yield a line for every key of an algorithm, with its default; a star marks ours."""
     import usb_negsamp
     from usb_negsamp.run.configuration.resolution import definitions_for
 
@@ -95,4 +98,14 @@ def _print_keys(options: list[str]) -> None:
     own = {own.name for own in OWN_KEYS}
     for name, key in sorted(definitions_for(algorithm).items()):
         mark = "*" if name in own else " "
-        print(f"{mark} {name:<24} {key.default!s:<18} {' '.join(key.meaning.split())}".rstrip())
+        yield f"{mark} {name:<24} {key.default!s:<18} {' '.join(key.meaning.split())}".rstrip()
+
+
+LIST = Command(
+    name="list",
+    summary=f"names of: {', '.join(KINDS)}",
+    usage=f"[{' | '.join(KINDS)}] [--algorithm NAME] [--markdown]",
+    about=ABOUT,
+    declare=_declare,
+    run=_run,
+)

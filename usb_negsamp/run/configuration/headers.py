@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.configuration.packaged import packaged_folder
 
 FIELDS = ("Paper", "Expected", "Time", "Command")
 
@@ -82,12 +81,6 @@ def _comment_lines(path: Path) -> Iterator[str]:
         if not line.startswith("#"):
             return
         yield line
-
-
-def config_paths() -> list[str]:
-    """Return the paths of our configuration files, as commands name them in the repository: ``config/...``."""
-    folder = packaged_folder("config")
-    return sorted(f"config/{path.relative_to(folder).as_posix()}" for path in folder.rglob("*.yaml"))
 
 
 def first_sentence(text: str) -> str:

@@ -20,9 +20,10 @@ from usb_negsamp.run.configuration.keys import (
     checked_keys,
     described,
 )
+from usb_negsamp.run.configuration.packaged import find_config
 from usb_negsamp.run.configuration.plugins import load_plugins
 from usb_negsamp.run.configuration.presets import apply_preset
-from usb_negsamp.run.configuration.yaml_file import read_yaml
+from usb_negsamp.yaml_file import read_yaml
 
 COMMAND_LINE = "command line"
 
@@ -46,20 +47,22 @@ class Resolved:
 
 @dataclass
 class Sources:
-    """The two places that values come from, read but not yet interpreted."""
+    """The two places that values come from, read but not yet interpreted, and lines that the user should see."""
 
     config_file: str | None
     file_values: dict[str, Any]
     given: dict[str, str | None]
+    notes: list[str] = field(default_factory=list)
 
 
 def read_sources(argv: Sequence[str]) -> Sources:
     """Read the command line and the file it names. Loads nothing heavy, so that a wrong path fails at once."""
     request = command_line.parse(argv)
-    values = read_yaml(request.config_file) if request.config_file else {}
-    if request.config_file and not values:
-        raise ConfigError(f"{request.config_file} is empty: expected keys and values, e.g. algorithm: vat_ns3l")
-    return Sources(request.config_file, {key.replace("-", "_"): value for key, value in values.items()}, request.given)
+    if request.config_file is None:
+        return Sources(None, {}, request.given)
+    found = find_config(request.config_file)
+    values = {key.replace("-", "_"): value for key, value in read_yaml(found.path).items()}
+    return Sources(str(found.path), values, request.given, [found.note] if found.note else [])
 
 
 def resolve(sources: Sources) -> Resolved:
@@ -68,7 +71,7 @@ def resolve(sources: Sources) -> Resolved:
     Raises:
         ConfigError: an unknown key or algorithm, or a value of the wrong type.
     """
-    notes: list[str] = []
+    notes = list(sources.notes)
     sources = _with_present_names(sources, notes)
     load_plugins(_plugins(sources))
     algorithm, imb_algorithm = _chosen_algorithms(sources)

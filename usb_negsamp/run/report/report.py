@@ -2,102 +2,67 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.results import SWEPT, collect_rows
 from usb_negsamp.run.report.markdown import markdown, update_block
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.tables import make_tables
 
-USAGE = """\
-usage: usb-negsamp report RUN_OR_SWEEP ... [--by KEY,KEY] [--baseline NAME] [--measure NAME] [--also KEY,KEY]
-                          [--markdown FILE] [--update FILE --table NAME]
 
-Prints tables computed from the rows of results.csv: mean ± standard deviation of the test error over label splits, n,
-and the selection rule. A place is a run, a sweep, a folder of those, or a results.csv. Runs of different protocols
-(data, labels, network, iterations, batches) get a table each.
+@dataclass(frozen=True)
+class Destination:
+    """Where the tables go beside the console.
 
-  --by KEY,KEY       the columns that name a line; default: algorithm, and what a sweep varied
-  --baseline NAME    adds each line's difference to this one, paired over the label splits, with its 95% interval;
-                     NAME is a value of the first column, or KEY=VALUE,KEY=VALUE
-  --measure NAME     best: the model that was best on validation; last: the last model; median: over the last
-                     num_last_evaluations evaluations; end: the network that SPL leaves, else the last
-                     model; default: best where every run has it, else last
-  --also KEY,KEY     further columns of numbers, e.g. open_auroc,pool_auroc,mismatch of runs on open-set splits, whose
-                     mismatch_ratio is a column for --by, and else tells tables apart
-  --markdown FILE    writes the tables there
-  --update FILE      with --table NAME: replaces what is between <!-- table NAME --> and <!-- /table --> in FILE
-"""
+    Attributes:
+        markdown: a file of their own.
+        update: a file of which one block is replaced.
+        table: the block's name.
+        command: what makes the tables again, said in the block.
+    """
 
-_OPTIONS = ("by", "baseline", "measure", "also", "markdown", "update", "table")
+    markdown: Path | None = None
+    update: Path | None = None
+    table: str | None = None
+    command: str = ""
 
 
-@dataclass
-class _Request:
-    places: list[str] = field(default_factory=list)
-    options: dict[str, str] = field(default_factory=dict)
+def report(
+    places: Sequence[str],
+    *,
+    by: Sequence[str] | None = None,
+    baseline: str | None = None,
+    measure: str | None = None,
+    also: Sequence[str] = (),
+    to: Destination | None = None,
+) -> None:
+    """Print the tables of what has finished in ``places``, and write them where ``to`` says.
 
-
-def report(words: Sequence[str]) -> int:
-    """Print the tables that the command line asks for, and write them where it says; return the exit code.
+    Args:
+        places: runs, sweeps, folders of those, or files results.csv.
+        by: the columns that name a line; None, the algorithm and whatever sweeps varied.
+        baseline: a value of the first column, or ``KEY=VALUE,...``, of the line that the others are compared with.
+        measure: the name of a measure; None, the first that every run has.
+        also: further columns of numbers.
+        to: further places for the tables.
 
     Raises:
         ConfigError: the request cannot be carried out.
     """
-    request = _parse(words)
-    options = request.options
-    measure = find_measure(options["measure"]) if "measure" in options else None
-    rows = collect_rows(request.places)
-    by = _columns("by", options["by"]) if "by" in options else _default_columns(rows)
-    also = _columns("also", options["also"]) if "also" in options else []
-    tables = make_tables(rows, by, measure or common_measure(rows), options.get("baseline"), also)
+    shown = find_measure(measure) if measure is not None else None
+    rows = collect_rows(places)
+    columns = list(by) if by is not None else _default_columns(rows)
+    tables = make_tables(rows, columns, shown or common_measure(rows), baseline, list(also))
     text = "\n\n".join(markdown(table) for table in tables)
     print(text)
-    if "markdown" in options:
-        _write(Path(options["markdown"]), text)
-    if "update" in options:
-        command = shlex.join(["usb-negsamp", "report", *words])
-        update_block(Path(options["update"]), options["table"], f"<!-- {_in_comment(command)} -->\n{text}")
-    return 0
-
-
-def _parse(words: Sequence[str]) -> _Request:
-    request = _Request()
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            request.places.append(word)
-            continue
-        name, equals, value = word[2:].partition("=")
-        if name not in _OPTIONS:
-            raise unknown("option", f"--{name}", [f"--{option}" for option in _OPTIONS])
-        if not equals:
-            value = rest.pop(0) if rest and not rest[0].startswith("--") else ""
-        if not value:
-            raise ConfigError(f"--{name} needs a value")
-        if name in request.options:
-            raise ConfigError(f"--{name} is given twice")
-        request.options[name] = value
-    if not request.places:
-        raise ConfigError(
-            "report needs a run, a sweep, or a results.csv, e.g. usb-negsamp report saved_models/my_sweep"
-        )
-    if ("update" in request.options) != ("table" in request.options):
-        raise ConfigError("--update FILE and --table NAME belong together")
-    return request
-
-
-def _columns(option: str, text: str) -> list[str]:
-    columns = [name.strip().replace("-", "_") for name in text.split(",")]
-    if not all(columns) or len(set(columns)) < len(columns):
-        raise ConfigError(f"--{option}: expected different columns, separated by commas, but got {text!r}")
-    return columns
+    if to is not None and to.markdown is not None:
+        _write(to.markdown, text)
+    if to is not None and to.update is not None and to.table is not None:
+        update_block(to.update, to.table, f"<!-- {_in_comment(to.command)} -->\n{text}")
 
 
 def _default_columns(rows: Sequence[Mapping[str, str]]) -> list[str]:

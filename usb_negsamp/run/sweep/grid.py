@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.key import AT_LEAST_ONE, Key
-from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.configuration.keys import affects_of
 from usb_negsamp.run.sweep.plan import Plan, Run, place_run, resolve_and_check
 
 if TYPE_CHECKING:
@@ -27,7 +24,7 @@ _LONGEST_NAME = 150
 
 @dataclass
 class Request:
-    """What a command line asks for.
+    """What a sweep is asked for.
 
     Attributes:
         config_file: the configuration that all runs share.
@@ -48,105 +45,6 @@ class Request:
     slurm: dict[str, str] | None = None
     name: str | None = None
     overwrite: bool = False
-
-
-def parse(words: Sequence[str]) -> Request:
-    """Read the command line of ``sweep``.
-
-    Raises:
-        ConfigError: a grid that cannot be, or numbers that are none.
-
-    >>> request = parse(["--c", "a.yaml", "--grid", "lr=0.1,0.3", "ns3l-weight=1", "--seeds", "3", "--epoch", "1"])
-    >>> request.grid, request.seeds, request.given
-    ({'lr': ['0.1', '0.3'], 'ns3l_weight': ['1']}, 3, {'epoch': '1'})
-    """
-    grid_words, others = _split(words)
-    shared = command_line.parse(others)
-    given = shared.given
-    if "load_path" in given:
-        raise ConfigError("--load_path belongs to a single run; a sweep goes on with each run from its own checkpoint")
-    # A sweep always goes on with what is there, so the flag says nothing new.
-    given.pop("resume", None)
-    if "algorithms" in given:
-        grid_words.insert(0, f"algorithm={given.pop('algorithms') or ''}")
-    slurm = _pairs(given.pop("slurm") or "") if "slurm" in given else None
-    request = Request(
-        shared.config_file,
-        given,
-        _grid(grid_words),
-        seeds=_whole_number("seeds", given) if "seeds" in given else None,
-        jobs=_whole_number("jobs", given) if "jobs" in given else 1,
-        slurm=slurm,
-        name=given.pop("save_name", None),
-        overwrite=Key("overwrite", bool, False).converted(given.pop("overwrite") or "true", "command line")
-        if "overwrite" in given
-        else False,
-    )
-    for key in request.grid:
-        if key in given:
-            raise ConfigError(f"{key} is given in the grid and as --{key}: give it in one place")
-    if not request.grid and request.seeds is None:
-        raise ConfigError("nothing to sweep: give --grid key=value,value ..., --algorithms a,b or --seeds N")
-    return request
-
-
-def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the words after --grid, and all others."""
-    grid: list[str] = []
-    others: list[str] = []
-    in_grid = False
-    for word in words:
-        if word == "--grid" or word.startswith("--grid="):
-            in_grid = True
-            if word != "--grid":
-                grid.append(word.removeprefix("--grid="))
-        elif in_grid and not word.startswith("-"):
-            grid.append(word)
-        else:
-            in_grid = False
-            others.append(word)
-    if "--grid" in words and not grid:
-        raise ConfigError("--grid needs key=value,value ..., e.g. --grid ns3l_threshold=0.01,0.02,0.04")
-    return grid, others
-
-
-def _grid(words: Sequence[str]) -> dict[str, list[str]]:
-    grid: dict[str, list[str]] = {}
-    for word in words:
-        key, equals, text = word.partition("=")
-        key = key.replace("-", "_")
-        if not equals or not key:
-            raise ConfigError(f"--grid: expected key=value,value, but got {word!r}")
-        # Commas within brackets belong to a value that is a list.
-        values = [value.strip() for value in re.split(r",(?![^\[]*\])", text)]
-        if values == [""]:
-            raise ConfigError(f"--grid: {key} has no values; expected {key}=value,value")
-        if "" in values:
-            raise ConfigError(f"--grid: {key} has an empty value in {word!r}")
-        if key in command_line.CONFIG_FLAGS or affects_of(key) == "place":
-            raise ConfigError(f"--grid: {key} cannot be varied: the sweep gives each run its own folder")
-        if key in grid:
-            raise ConfigError(f"--grid: {key} is given twice")
-        grid[key] = values
-    return grid
-
-
-def _whole_number(key: str, given: dict[str, str | None]) -> int:
-    counted = Key(key, int, 1, range=AT_LEAST_ONE)
-    number: int = counted.converted(given.pop(key), "command line")
-    counted.check(number)
-    return number
-
-
-def _pairs(text: str) -> dict[str, str]:
-    """Read ``partition=gpu,time=60``."""
-    pairs = {}
-    for part in text.split(","):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip() or not value.strip():
-            raise ConfigError(f"--slurm: expected name=value,name=value, e.g. partition=gpu,time=60, but got {text!r}")
-        pairs[key.strip()] = value.strip()
-    return pairs
 
 
 def make_plan(request: Request) -> Plan:

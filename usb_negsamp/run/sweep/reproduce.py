@@ -9,96 +9,75 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
-from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.key import Key
-from usb_negsamp.run.configuration import command_line
+from usb_negsamp.errors import ConfigError, did_you_mean, unknown
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
-from usb_negsamp.run.configuration.packaged import packaged_folder
+from usb_negsamp.run.configuration.packaged import packaged_configs, plain_name
 from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.paired_statistics import spread
-from usb_negsamp.run.sweep.grid import make_plan, parse
+from usb_negsamp.run.sweep.grid import Request, make_plan
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.sweep import Sweep, check_place, run_plan
 from usb_negsamp.run.sweep.workers import Launcher
-
-USAGE = """\
-usage: usb-negsamp reproduce TABLE [--only TEXT,TEXT] [--dry_run] [--seeds N] [--jobs N] [--key value ...]
-
-Trains every configuration of a table of a paper, with N seeds each, and prints the paper's figure beside the measured
-one. `usb-negsamp list configs --markdown` shows what is there. The same command again goes on: finished runs are kept,
-interrupted ones resumed.
-
-  TABLE              e.g. ns3l/table1, dnll/table5 or spl/table3
-  --only TEXT,TEXT   only the configurations whose name contains one of the texts, e.g. cifar10
-  --dry_run          prints the commands, one a run, and trains nothing
-  --seeds N          seeds 0 to N-1, each setting seed and split_seed (default 5)
-  --save_dir DIR     where the folder TABLE comes to be (default ./saved_models), with results.csv and table.md
-  --jobs, --slurm, --overwrite, --key value   as for sweep, for all runs
-
-A paper's table is weeks of GPU time; the configurations' headers say what is known of it.
-"""
 
 SEEDS = 5
 SAVE_DIR = "./saved_models"
 TABLE_FILE = "table.md"
 
 
-def reproduce(words: Sequence[str]) -> int:
-    """Train the table that the command line names and show it; return the exit code of the sweep.
+def reproduce(
+    table: str, request: Request, *, only: str | None = None, save_dir: str | None = None, dry_run: bool = False
+) -> int:
+    """Train a table and show it; return the exit code of the sweep.
+
+    Args:
+        table: its name, e.g. ``ns3l/table1``, or that of one of our configurations.
+        request: what all runs share, and how they are worked off.
+        only: texts between commas, of which the names of the configurations to train contain one; None, all.
+        save_dir: where the table's folder comes to be; None, the folder of all runs.
+        dry_run: whether to print the commands and train nothing.
 
     Raises:
         ConfigError: no such table, no such configuration in it, or a run that cannot be.
     """
-    if not words or words[0].startswith("-"):
-        raise ConfigError("reproduce needs a table first, e.g. ns3l/table1; usb-negsamp reproduce --help says more")
-    table, *rest = words
-    asked = command_line.parse(rest)
-    given = asked.given
-    if asked.config_file:
-        raise ConfigError("reproduce takes the table's own configurations: --c cannot be given")
-    for key in ("only", "save_dir"):
-        if key in given and not given[key]:
-            raise ConfigError(f"--{key} needs a value")
-    if "save_name" in given:
-        raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
-    headers = _chosen(table, given.pop("only", None))
-    only_show = "dry_run" in given and Key("dry_run", bool, False).converted(
-        given.pop("dry_run") or "true", "command line"
+    headers = _chosen(table, only)
+    directory = Path(save_dir or SAVE_DIR) / plain_name(table).replace("/", "_")
+    of_all = dataclasses.replace(
+        request,
+        given={"save_dir": str(directory), **request.given},
+        seeds=SEEDS if request.seeds is None else request.seeds,
     )
-    directory = Path(given.pop("save_dir", None) or SAVE_DIR) / table.replace("/", "_")
-    words_of_all = [f"--{key}" if text is None else f"--{key}={text}" for key, text in given.items()]
-    if "seeds" not in given:
-        words_of_all += ["--seeds", str(SEEDS)]
-    requests = [
-        parse(["--c", str(path), "--save_dir", str(directory), "--save_name", path.stem, *words_of_all])
-        for path in headers
-    ]
-    check_place(requests[0])
-    plan = _joined(directory, [make_plan(request) for request in requests])
-    if only_show:
+    requests = [dataclasses.replace(of_all, config_file=str(path), name=path.stem) for path in headers]
+    check_place(of_all)
+    plan = _joined(directory, [make_plan(one) for one in requests])
+    if dry_run:
         for run in plan.runs:
             print(shlex.join(["usb-negsamp", "train", *run.argv]))
         return 0
-    return run_plan(plan, requests[0], functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
+    return run_plan(plan, of_all, functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
 
 
 def tables() -> dict[str, dict[Path, Header]]:
     """The configurations of each table, by names as ``ns3l/table1``."""
     found: dict[str, dict[Path, Header]] = {}
-    for path in sorted(packaged_folder("config").glob("*/*.yaml")):
+    for name, path in packaged_configs().items():
+        paper, slash, _ = name.partition("/")
         header = read_header(path)
-        for number in header.tables:
-            found.setdefault(f"{path.parent.name}/table{number}", {})[path] = header
+        for number in header.tables if slash else ():
+            found.setdefault(f"{paper}/table{number}", {})[path] = header
     return dict(sorted(found.items()))
 
 
 def _chosen(table: str, only: str | None) -> dict[Path, Header]:
-    available = tables()
+    available, configs = tables(), packaged_configs()
     if table not in available:
-        raise unknown("table", table, available)
+        if plain_name(table) not in configs:
+            known = [*available, *configs]
+            raise unknown("table", table, known if did_you_mean(table, known) else available)
+        path = configs[plain_name(table)]
+        available = {table: {path: read_header(path)}}
     texts = [text.strip() for text in (only or "").split(",") if text.strip()]
     chosen = {
         path: header

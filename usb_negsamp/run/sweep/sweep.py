@@ -12,7 +12,7 @@ from usb_negsamp.run.configuration.processes import from_environment
 from usb_negsamp.run.records.directory import RESULTS, exclusive
 from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
-from usb_negsamp.run.sweep.grid import Request, make_plan, parse
+from usb_negsamp.run.sweep.grid import Request, make_plan
 from usb_negsamp.run.sweep.mismatch_curve import PICTURE as CURVE_PICTURE
 from usb_negsamp.run.sweep.mismatch_curve import TABLE, MismatchCurve, curve_of, draw_mismatch_curve, mismatch_table
 from usb_negsamp.run.sweep.plan import Plan, Run
@@ -22,40 +22,13 @@ from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of, draw_cells
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.signals import catch_signals
 
-USAGE = """\
-usage: usb-negsamp sweep --c FILE --grid KEY=VALUE,VALUE ... [--seeds N] [--jobs N] [--key value ...]
 
-Trains every combination of the grid's values, each with every seed, as `usb-negsamp train` would: one run each, in its
-own folder below save_dir/SWEEP. All combinations are checked, as far as that goes
-without the data, before the first run starts. The same command again goes
-on: finished runs are kept, interrupted ones resumed, failed ones tried again.
-
-  --grid KEY=A,B ... values to try, e.g. ns3l_threshold=0.01,0.02,0.04,0.08 ns3l_weight=0.3,1,3
-  --algorithms A,B   the same as --grid algorithm=A,B
-  --seeds N          seeds 0 to N-1, each setting seed and split_seed, but for one that is given as --seed or
-                     --split_seed; default: the configuration's own
-  --jobs N           runs at a time (default 1); they share the cores, and take the GPUs in turn
-  --slurm NAME=VALUE,...  runs on a SLURM cluster, N in the queue at a time, e.g. partition=gpu,time=120,gpus_per_node=1
-                     (needs submitit: pip install usb-negsamp[slurm]); time in minutes, or as SLURM writes it
-  --save_name NAME   the sweep's folder in save_dir; default: the file's name and _sweep
-  --overwrite        makes runs anew that are there already
-  --key value        any key of train, for all runs
-
-Leaves results.csv, one row for each finished run, and for one or two varied numbers sensitivity.png, the test error
-over them. Where mismatch_ratio varies, mismatch_curve.png and mismatch_curve.md instead: the accuracy over the mismatch
-for each algorithm, supervised training across it, the area under each line and its worst case. Ctrl-C stops all runs,
-with checkpoints saved. Exit code: 0 all runs finished, 1 some failed, 2 the request cannot be carried out, 128 +
-signal when interrupted.
-"""
-
-
-def sweep(words: Sequence[str]) -> int:
-    """Run the sweep that the command line asks for; return the exit code.
+def sweep(request: Request) -> int:
+    """Run the sweep that is asked for; return the exit code.
 
     Raises:
         ConfigError: the request cannot be carried out.
     """
-    request = parse(words)
     check_place(request)
     return run_plan(make_plan(request), request)
 

@@ -1,0 +1,13 @@
+"""What the words of ``usb-negsamp sweep`` ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from usb_negsamp.run.cli.commands import make_parser
+from usb_negsamp.run.cli.sweep import request_of
+from usb_negsamp.run.sweep.grid import Request
+
+
+def sweep_request(words: Sequence[str]) -> Request:
+    return request_of(make_parser().read(["sweep", *words]))

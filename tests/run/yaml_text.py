@@ -1,0 +1,15 @@
+"""Configuration files that tests write."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from ruamel.yaml import YAML
+
+
+def yaml_text(content: dict[str, Any]) -> str:
+    """The text of a file that holds ``content``."""
+    stream = io.StringIO()
+    YAML(typ="safe", pure=True).dump(content, stream)
+    return stream.getvalue()

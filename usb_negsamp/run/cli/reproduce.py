@@ -1,0 +1,73 @@
+"""The command ``usb-negsamp reproduce``."""
+
+from __future__ import annotations
+
+import argparse
+
+from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.cli.parser import Command, Parser, true_or_false
+from usb_negsamp.run.cli.sweep import declare_runs, runs_of
+
+ABOUT = """\
+Trains every configuration of a table of a paper, with N seeds each, and prints the paper's figure beside the measured
+one. `usb-negsamp list configs --markdown` shows what is there. The same command again goes on: finished runs are kept,
+interrupted ones resumed."""
+
+CLOSING = """\
+  --key value           any key of train, for all runs
+
+A paper's table is weeks of GPU time; the configurations' headers say what is known of it."""
+
+
+def _declare(parser: Parser) -> None:
+    parser.add_argument(
+        "table",
+        nargs="?",
+        metavar="TABLE",
+        help="e.g. ns3l/table1, dnll/table5 or spl/table3; or one configuration, e.g. ns3l/table1_cifar10_vat_ns3l",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="TEXT,TEXT",
+        help="only the configurations whose name contains one of the texts, e.g. cifar10",
+    )
+    parser.add_argument(
+        "--dry_run",
+        nargs="?",
+        type=true_or_false,
+        const=True,
+        default=False,
+        metavar="true | false",
+        help="prints the commands, one a run, and trains nothing",
+    )
+    declare_runs(parser, "default 5")
+    parser.add_argument(
+        "--save_dir",
+        metavar="DIR",
+        help="where the folder TABLE comes to be (default ./saved_models), with results.csv and table.md",
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from usb_negsamp.run.sweep.reproduce import reproduce
+
+    if options.table is None:
+        raise ConfigError("reproduce needs a table first, e.g. ns3l/table1; usb-negsamp reproduce --help says more")
+    request = runs_of(options)
+    if request.config_file is not None:
+        raise ConfigError("reproduce takes the table's own configurations: --c cannot be given")
+    if "save_name" in request.given:
+        raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
+    return reproduce(options.table, request, only=options.only, save_dir=options.save_dir, dry_run=options.dry_run)
+
+
+REPRODUCE = Command(
+    name="reproduce",
+    summary="train a table of a paper, and show its figures beside the measured ones",
+    usage="TABLE [--only TEXT,TEXT] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
+    about=ABOUT,
+    closing=CLOSING,
+    declare=_declare,
+    run=_run,
+    takes_keys=True,
+)
