@@ -124,7 +124,7 @@ WRONG_COMMAND_LINES: list[tuple[list[str], str]] = [
     (["reproduce", "ns3l/table1", "--only", "--dry_run"], "--only needs a value"),
     (["list", "animals"], "unknown kind of names 'animals'; expected one of: algorithms"),
     (["list", "keys", "--algorithm", "fixmach"], "unknown algorithm 'fixmach'; did you mean 'fixmatch'?"),
-    (["doctor", "now"], "doctor: expected no arguments, but got 'now'"),
+    (["doctor", "now"], "doctor takes no arguments, but got 'now'"),
 ]
 
 WRONG_FILES: list[tuple[str, str]] = [

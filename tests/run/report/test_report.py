@@ -12,7 +12,7 @@ import pytest
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.csv_file import write_csv
-from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.report.markdown import update_block
 from usb_negsamp.run.report.measures import common_measure
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
@@ -53,7 +53,7 @@ def results(work_dir: Path) -> str:
 
 def write(path: Path, *rows: dict[str, Any]) -> None:
     for one in rows:
-        append_row(path, one)
+        put_row(path, one)
 
 
 def report(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -173,7 +173,7 @@ def test_what_a_sweep_varied_names_the_lines(work_dir: Path, capsys: pytest.Capt
     )
     assert [line.split("|")[2].strip() for line in lines[4:]] == ["2.0", "10.0"]
     assert "| -10.00 [-10.00, -10.00] |" in lines[4]
-    assert "must be one line of the table, but 2 fit" in refusal(capsys, "sweep", "--baseline", "vat_ns3l")
+    assert "the baseline: expected one line of the table, but 2 fit" in refusal(capsys, "sweep", "--baseline", "vat_ns3l")
 
 
 def test_further_columns_stand_beside_the_figure(results: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,7 +231,7 @@ def test_the_block_of_a_readme_is_rewritten_and_nothing_else(results: str, capsy
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "must have one line <!-- table two --> and after it <!-- /table -->; it has no such line"),
+        ("", "expected one line <!-- table two --> and after it <!-- /table -->, but it has no such line"),
         ("<!-- table two -->\n<!-- table two -->\n<!-- /table -->", "it has 2 of them"),
         ("<!-- table two -->\n", "has no <!-- /table -->"),
         ("<!-- table two -->\n<!-- table one -->\n<!-- /table -->", "has no <!-- /table -->"),
