@@ -77,7 +77,7 @@ def test_all_labels_come_from_the_first_and_all_else_from_the_second(tmp_path: P
     assert built.args.num_labels == 303
     assert built.args.dataset == "digits"
     assert built.args.split_record.lines[0].startswith(
-        "domain adaptation from usps to digits: 303 labeled and 1442 unl"
+        "domain adaptation from usps to digits: 303 labeled and 1442 unlabeled images of 10 classes: 0, 1, 2, 3"
     )
 
 

@@ -7,6 +7,7 @@ data sets (``labeled_dataset``, :mod:`usb_negsamp.host.datasets.domain_adaptatio
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -89,7 +90,6 @@ def _build_closed(
     )
     args.data_digest = image_digest(train, source.unlabeled, source.validation, source.test)
     args.split_digest = split.digest
-    args.split_record = closed_record(split)
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     labeled = split.labeled
@@ -117,6 +117,16 @@ def _build_closed(
         raise ConfigError(
             f"dataset {source.name!r}: expected test images or validation_size above 0, but there is neither"
         )
+    record = closed_record(
+        split,
+        source=source.name,
+        classes=source.classes,
+        num_unknown=0 if source.unlabeled is None else len(source.unlabeled),
+        includes_labeled=include_lb_to_ulb,
+        num_validation=0 if validation is None else len(validation),
+        num_test=0 if source.test is None else len(source.test),
+    )
+    args.split_record = dataclasses.replace(record, lines=(*record.lines, *source.notes))
     evaluated = [parts.evaluated(part.images, part.targets) for part in held_out]
     return {
         "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
