@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
+
+MOST_SHOWN = 80
+"""Characters of a value that an error shows."""
 
 
 class ConfigError(ValueError):
-    """A request that cannot be carried out as written. Raised before any training; its text is one line."""
+    """A request that cannot be carried out as written. Raised before any training; its text is one line.
+
+    >>> ConfigError("no such folder: one\\ntwo")
+    ConfigError('no such folder: one two')
+    """
+
+    def __init__(self, text: object = "") -> None:
+        super().__init__(" ".join(str(text).splitlines()))
 
 
 class TrainingDiverged(ConfigError):
@@ -29,6 +40,20 @@ def expected(what: str, expectation: str, got: str, hint: str = "") -> ConfigErr
     return ConfigError(f"{what}: expected {expectation}, but got {got}{hint}")
 
 
+def quoted(value: Any) -> str:
+    """What a user gave, as an error shows it: as Python writes it, and not for ever.
+
+    >>> quoted("a\\n"), quoted([1, 2]), quoted("x" * 100)[-8:]
+    ("'a\\\\n'", '[1, 2]', 'xxxxx...')
+    """
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python writes no whole number of more than 4,300 digits.
+        return "a whole number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the option nearest to ``name``, or an empty string.
 
@@ -47,12 +72,12 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> ConfigError:
 
     >>> unknown("algorithm", "fixmach", ["fixmatch", "vat"]).args[0]
     "unknown algorithm 'fixmach'; did you mean 'fixmatch'?"
-    >>> unknown("device", "tpu", ["auto", "cpu", "cuda"]).args[0]
-    "unknown device 'tpu'; expected one of: auto, cpu, cuda"
+    >>> unknown("device", "mps", ["auto", "cpu", "cuda"]).args[0]
+    "unknown device 'mps'; expected one of: auto, cpu, cuda"
     """
     options = sorted(options)
     hint = did_you_mean(name, options)
     if not hint:
         shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
         hint = f"; expected one of: {shown}"
-    return ConfigError(f"unknown {kind} {name!r}{hint}")
+    return ConfigError(f"unknown {kind} {quoted(name)}{hint}")
