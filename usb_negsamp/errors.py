@@ -13,7 +13,14 @@ _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 12
 
 
 class ConfigError(ValueError):
-    """A request that cannot be carried out as written. Raised before any training; its text is one line."""
+    """A request that cannot be carried out as written. Raised before any training; its text is one line.
+
+    >>> ConfigError("no such folder: one\\ntwo")
+    ConfigError('no such folder: one two')
+    """
+
+    def __init__(self, text: object = "") -> None:
+        super().__init__(" ".join(str(text).splitlines()))
 
 
 class TrainingDiverged(ConfigError):
@@ -33,6 +40,19 @@ def expected(what: str, expectation: str, got: str, hint: str = "") -> ConfigErr
     'lr: expected a number above 0, but got -1'
     """
     return ConfigError(f"{what}: expected {expectation}, but got {got}{hint}")
+
+
+def quoted(value: Any) -> str:
+    """What a user gave, as an error shows it: as Python writes it, without what would make it long.
+
+    >>> quoted("a\\n"), quoted([1, 2]), len(quoted("x" * 1000)), quoted([[0] * 100] * 100)[:30]
+    ("'a\\\\n'", '[1, 2]', 120, '[[0, 0, 0, 0, 0, 0, 0, 0, 0, 0')
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:
+        # Python writes no whole number of more than 4,300 digits.
+        return "a whole number of thousands of digits"
 
 
 def did_you_mean(name: str, options: Iterable[str]) -> str:
@@ -61,13 +81,4 @@ def unknown(kind: str, name: str, options: Iterable[str]) -> ConfigError:
     if not hint:
         shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
         hint = f"; expected one of: {shown}"
-    return ConfigError(f"unknown {kind} {shortened(name)}{hint}")
-
-
-def shortened(value: Any) -> str:
-    """Return the representation of ``value`` for an error line, without what would make it long.
-
-    >>> shortened("many"), shortened([[0] * 100] * 100)[:40]
-    ("'many'", '[[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ..')
-    """
-    return _SHORT.repr(value)
+    return ConfigError(f"unknown {kind} {quoted(name)}{hint}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from usb_negsamp.errors import did_you_mean, expected, shortened
+from usb_negsamp.errors import did_you_mean, expected, quoted
 
 Affects = Literal["result", "start", "length", "session", "place"]
 """What another value of a key changes: what a run computes; what it starts from; how long it trains and how often it is
@@ -36,6 +36,19 @@ SHARE_ABOVE_0 = Range(lambda value: 0 < value <= 1, "above 0 and at most 1")
 SHARE_BETWEEN = Range(lambda value: 0 < value < 1, "between 0 and 1, both excluded")
 BELOW_ONE = Range(lambda value: 0 <= value < 1, "from 0 to below 1")
 SEED = Range(lambda value: 0 <= value < 2**32, "from 0 to 4294967295")
+
+LARGEST: dict[Any, float] = {int: 2**32 - 1, float: 1e30}
+"""The largest size that a number of each type may have: more overflows the host's arithmetic."""
+
+
+def whole_from_to(least: int, most: int) -> Range:
+    """The whole numbers from ``least`` to ``most``.
+
+    >>> Key("num_workers", int, 1, range=whole_from_to(0, 1024)).expected
+    'a whole number from 0 to 1024'
+    """
+    return Range(lambda value: least <= value <= most, f"from {least} to {most}")
+
 
 _TYPE_WORDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 _NO_VALUE = ("none", "null", "~")
@@ -100,9 +113,9 @@ class Key:
         """The same key with another default."""
         return replace(self, default=default)
 
-    def within(self, range: Range | None, affects: Affects) -> Key:
-        """The same key with a range, after which the words of its error are made anew, and with what it affects."""
-        return replace(self, range=range, affects=affects, expected="")
+    def as_in(self, row: Key) -> Key:
+        """The same key with choices, range and effect of another ``row``; the words of its error are made anew."""
+        return replace(self, choices=row.choices, range=row.range, affects=row.affects, expected="")
 
     def converted(self, value: Any, where: str) -> Any:
         """Return what YAML or the command line gave as a value of this key's type.
@@ -112,7 +125,7 @@ class Key:
             where: the file, or the command line, for the message.
 
         Raises:
-            ConfigError: the value is none of that type.
+            ConfigError: the value is none of that type, or larger than any of that type may be.
 
         >>> Key("lr", float, 0.03).converted("3e-3", "x.yaml")
         0.003
@@ -125,11 +138,14 @@ class Key:
             if self.nullable:
                 return None
             if value is None or self.type is not str:
-                raise expected(f"{where}: {self.name}", self.expected, "nothing" if value is None else shortened(value))
+                raise expected(f"{where}: {self.name}", self.expected, "nothing" if value is None else quoted(value))
         try:
             converted = _CONVERSIONS.get(self.type, self.type)(value)
         except (ValueError, TypeError, OverflowError, argparse.ArgumentTypeError) as error:
-            raise expected(f"{where}: {self.name}", self.expected, shortened(value)) from error
+            raise expected(f"{where}: {self.name}", self.expected, quoted(value)) from error
+        largest = LARGEST.get(self.type)
+        if largest is not None and abs(converted) > largest:
+            raise expected(f"{where}: {self.name}", f"{self.expected}, at most {largest:.10g} in size", quoted(value))
         return dict(self.former_values).get(converted, converted) if self.former_values else converted
 
     def check(self, value: Any) -> None:
@@ -137,9 +153,9 @@ class Key:
         if value is None and self.nullable:
             return
         if self.choices and value not in self.choices:
-            raise expected(self.name, self.expected, shortened(value), did_you_mean(str(value), self.choices))
+            raise expected(self.name, self.expected, quoted(value), did_you_mean(str(value), self.choices))
         if self.range is not None and not isinstance(value, str) and not self.range.holds(value):
-            raise expected(self.name, self.expected, f"{value:g}" if isinstance(value, float) else f"{value}")
+            raise expected(self.name, self.expected, f"{value:g}" if isinstance(value, float) else quoted(value))
 
     def note_of_former(self, value: Any) -> str:
         """What to tell a user who gave a former spelling of a choice; empty for today's."""

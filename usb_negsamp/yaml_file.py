@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError, YAMLWarning
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.resolver import BaseResolver
 
-from usb_negsamp.errors import ConfigError, shortened
+from usb_negsamp.errors import ConfigError, quoted
 
 _MOST_CHARACTERS = 1_000_000
 _DEEPEST = 50
@@ -69,7 +69,7 @@ class _Constructor(SafeConstructor):
         try:
             return super().construct_object(node, deep)
         except (ValueError, TypeError, LookupError, AssertionError) as error:
-            value = shortened(node.value) if isinstance(node, ScalarNode) else "this"
+            value = quoted(node.value) if isinstance(node, ScalarNode) else "this"
             problem = f"{value} is no {str(node.tag).rpartition(':')[2]}"
             raise ConstructorError(None, None, problem, node.start_mark) from error
 
@@ -89,7 +89,7 @@ def _check_keys(node: Node, seen: set[int]) -> None:
             if not isinstance(key, ScalarNode):
                 problem = "a key is no name"
             elif key.value in keys:
-                problem = f"the key {shortened(key.value)} is given twice"
+                problem = f"the key {quoted(key.value)} is given twice"
             if problem:
                 raise ConstructorError(None, None, problem, key.start_mark)
             keys.add(key.value)
@@ -144,7 +144,7 @@ def read_yaml(path: str | Path, scalars: type[BaseResolver] = ConfigScalars) -> 
         raise ConfigError(f"{path}: expected a mapping of keys to values, but it is a {type(content).__name__}")
     for key in content:
         if not isinstance(key, str):
-            raise ConfigError(f"{path}: the key {shortened(key)} is no name")
+            raise ConfigError(f"{path}: the key {quoted(key)} is no name")
     return content
 
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.settings import NUM_EXCLUDED, NS3LSettings
+from usb_negsamp.data.announcing import announced
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import negatives_outside
 from usb_negsamp.functional.negatives import class_distances
@@ -112,11 +113,12 @@ def _class_distances(algorithm: Any, neighbor_features: str) -> Tensor:
         parts = [algorithm.model(part.to(device))["feat"].float().cpu() for part in images.split(256)]
         return torch.cat(parts)
 
-    distances = class_distances(
-        features(algorithm.dataset_dict["train_ulb"]),
-        features(labeled),
-        torch.as_tensor(labeled.targets).long(),
-        algorithm.num_classes,
-    )
+    with announced("distances from the unlabeled images to the labeled ones (ns3l_rule neighbor)"):
+        distances = class_distances(
+            features(algorithm.dataset_dict["train_ulb"]),
+            features(labeled),
+            torch.as_tensor(labeled.targets).long(),
+            algorithm.num_classes,
+        )
     algorithm.model.train(was_training)
     return distances

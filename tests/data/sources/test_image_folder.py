@@ -239,7 +239,7 @@ def test_an_unlabeled_file_counts_once_and_not_where_it_has_a_label(folder: Path
     source = load(folder)
     assert source.unlabeled is not None
     assert source.unlabeled.images[:, 0, 0].tolist() == [[0, 255, 0]]
-    assert source.notes == (f"2 names in {folder / 'unlabeled'} are of files counted already",)
+    assert source.notes == (f"left out of {folder / 'unlabeled'}, since their files are counted already: 2 names",)
 
 
 def test_an_unlabeled_folder_of_labeled_files_alone_is_refused(folder: Path) -> None:

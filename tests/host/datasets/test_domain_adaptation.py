@@ -77,7 +77,9 @@ def test_all_labels_come_from_the_first_and_all_else_from_the_second(tmp_path: P
     assert parts.built.num_labels == 303
     assert built.args.num_labels == 303, "by which the host's trackers name the run"
     assert built.args.dataset == "digits"
-    assert parts.built.split.lines[0].startswith("domain adaptation from usps to digits: 303 labeled and 1442 unl")
+    assert parts.built.split.lines[0].startswith(
+        "domain adaptation from usps to digits: 303 labeled and 1442 unlabeled images of 10 classes: 0, 1, 2, 3"
+    )
 
 
 def test_labels_and_validation_images_can_be_counted(tmp_path: Path, usps: ImageSource) -> None:

@@ -89,6 +89,13 @@ def test_the_published_counts_come_from_the_keys(
     assert np.bincount(parts["open_set"].test.targets).tolist() == [3] * 10
     assert parts.built.split.figures["safe_ratio"] == pytest.approx(safe, abs=5e-4)
     assert f"{seen * 6} of seen and {unseen * 4} of unseen classes" in parts.built.split.lines[0]
+    assert (
+        "3000 validation images of seen classes, 18 test images of seen and 12 of unseen classes"
+        in parts.built.split.lines[0]
+    )
+    assert parts.built.split.lines[0].startswith(
+        "cifar10, open-set split fixed_total: 6 of 10 classes seen; 2400 labeled"
+    )
 
 
 def test_the_pool_is_the_training_set_under_the_transform_of_evaluation(tmp_path: Path) -> None:
@@ -256,7 +263,7 @@ def test_own_pictures_are_split_and_set_against_other_data(tmp_path: Path, own_p
             {"seen_classes": ["2", "12"], "num_classes": 2},
             "unknown seen class 12; the classes are 0..9, the nearest is 9",
         ),
-        ({"seen_classes": [3], "num_classes": 2}, "seen_classes must hold at least 2 classes, as in 0,1,2"),
+        ({"seen_classes": [3], "num_classes": 2}, "seen_classes: expected at least 2 classes, as in 0,1,2"),
         ({"seen_classes": 11, "num_classes": 11}, "seen_classes: expected at most 10"),
         ({"num_classes": 10}, "num_classes: expected 6, the number of seen_classes, but got 10"),
         ({"num_labels": 25}, "num_labels: expected a multiple of the number of seen classes, .* nearest: 24"),
@@ -285,7 +292,8 @@ def test_negatives_by_the_true_labels_are_refused(tmp_path: Path) -> None:
 def test_the_closed_split_has_a_record_too(tmp_path: Path) -> None:
     built = build_tiny("vat", tmp_path)
     record = built.dataset_dict.built.split
-    assert record.figures == {"kind": "closed", "labeled": 40, "unlabeled": 1342, "validation": 60}
+    sizes = {name: record.figures[name] for name in ("kind", "labeled", "unlabeled", "validation", "test")}
+    assert sizes == {"kind": "closed", "labeled": 40, "unlabeled": 1342, "validation": 60, "test": 355}
     assert "open_set" not in built.dataset_dict
 
 

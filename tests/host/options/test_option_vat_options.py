@@ -142,7 +142,7 @@ def test_a_pseudo_label_weight_of_zero_is_plain_vat_bit_for_bit(tmp_path: Path) 
         ({"vat_direction": "clean"}, r"^vat_direction: expected clean_to_adversarial or adversarial_to_clean, but got"),
         ({"vat_entropy_on": "perturb"}, r"^vat_entropy_on: .*; did you mean 'perturbed'\?$"),
         ({"vat_xi": 0.0}, r"^vat_xi: expected a number above 0, but got 0$"),
-        ({"vat_num_iters": -1}, r"^vat_num_iters: expected a whole number of at least 0, but got -1$"),
+        ({"vat_num_iters": -1}, r"^vat_num_iters: expected a whole number from 0 to 1000, but got -1$"),
         (
             {"vat_pseudo_label_weight": -0.1},
             r"^vat_pseudo_label_weight: expected a number of at least 0, but got -0.1$",

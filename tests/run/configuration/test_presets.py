@@ -244,7 +244,7 @@ def test_an_algorithm_that_the_papers_do_not_train_needs_a_learning_rate() -> No
         ("vat_entropy_on", "both", r"^vat_entropy_on: expected clean or perturbed, but got 'both'$"),
         ("vat_xi", 0.0, r"^vat_xi: expected a number above 0, but got 0$"),
         ("vat_eps", -1.0, r"^vat_eps: expected a number of at least 0, but got -1$"),
-        ("vat_num_iters", -1, r"^vat_num_iters: expected a whole number of at least 0, but got -1$"),
+        ("vat_num_iters", -1, r"^vat_num_iters: expected a whole number from 0 to 1000, but got -1$"),
         ("vat_pseudo_label_weight", -1.0, r"^vat_pseudo_label_weight: expected a number of at least 0, but got -1$"),
         ("vat_pseudo_label_cutoff", 1.5, r"^vat_pseudo_label_cutoff: expected a number from 0 to 1, but got 1.5$"),
         ("optim", "Adm", r"^unknown optimizer 'Adm'; did you mean 'Adam'\?$"),

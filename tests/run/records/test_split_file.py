@@ -64,9 +64,45 @@ def test_a_closed_run_keeps_its_split_too(write_config: WriteConfig, work_dir: P
     keys = {key: OPEN[key] for key in ("num_train_iter", "num_eval_iter", "epoch", "img_size", "num_workers", "curve")}
     assert main(["train", "--c", write_config(**keys, save_name="closed")]) == 0
     manifest = json.loads((work_dir / "runs/closed/manifest.json").read_text())
-    assert manifest["split"] == {"kind": "closed", "labeled": 40, "unlabeled": 1402, "validation": 0}
+    assert manifest["split"] == {
+        "kind": "closed",
+        "labeled": 40,
+        "unlabeled": 1402,
+        "unlabeled_unknown": 0,
+        "includes_labeled": True,
+        "validation": 0,
+        "test": 355,
+        "classes": [str(digit) for digit in range(10)],
+    }
     with np.load(work_dir / "runs/closed/split.npz") as saved:
         assert str(saved["digest"]) == manifest["split_digest"]
+
+
+def test_a_run_on_a_folder_of_pictures_says_and_keeps_what_was_read(
+    write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    numbers = {"train/cat": 5, "train/dog": 5, "val/cat": 3, "val/dog": 1, "test/dog": 2, "unlabeled": 28}
+    for folder, number in numbers.items():
+        (work_dir / "pictures" / folder).mkdir(parents=True)
+        for index in range(number):
+            Image.new("RGB", (16, 16), (9 * index, 0, 0)).save(work_dir / "pictures" / folder / f"{index}.png")
+    (work_dir / "pictures/unlabeled/again.png").symlink_to(work_dir / "pictures/train/cat/0.png")
+    keys = {key: OPEN[key] for key in ("num_train_iter", "num_eval_iter", "epoch", "img_size", "num_workers", "curve")}
+    folder = {"dataset": "image_folder", "data_dir": "pictures", "num_classes": 2, "num_labels": 10}
+    assert main(["train", "--c", write_config(**keys, **folder, include_lb_to_ulb=False)]) == 0
+    shown = capsys.readouterr().err.splitlines()
+    assert (
+        "usb-negsamp: image_folder: 10 labeled, 28 unlabeled, 4 validation and 2 test images of 2 classes: cat, dog"
+        in shown
+    )
+    assert "usb-negsamp: left out of pictures/unlabeled, since their files are counted already: 1 names" in shown
+    split = json.loads((work_dir / "runs/one/manifest.json").read_text())["split"]
+    assert [split[name] for name in ("labeled", "unlabeled", "unlabeled_unknown", "validation", "test")] == [
+        10, 28, 28, 4, 2,
+    ]  # fmt: skip
+    assert split["classes"] == ["cat", "dog"]
 
 
 def test_two_folders_of_pictures_count_all_labels_themselves(

@@ -173,7 +173,9 @@ def test_what_a_sweep_varied_names_the_lines(work_dir: Path, capsys: pytest.Capt
     )
     assert [line.split("|")[2].strip() for line in lines[4:]] == ["2.0", "10.0"]
     assert "| -10.00 [-10.00, -10.00] |" in lines[4]
-    assert "the baseline: expected one line of the table, but 2 fit" in refusal(capsys, "sweep", "--baseline", "vat_ns3l")
+    assert "the baseline: expected one line of the table, but 2 fit" in refusal(
+        capsys, "sweep", "--baseline", "vat_ns3l"
+    )
 
 
 def test_further_columns_stand_beside_the_figure(results: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def test_a_grid_may_hold_lists(write_config: WriteConfig) -> None:
     ("words", "fragment"),
     [
         (["--eval_batch_size", "0"], "eval_batch_size: expected a whole number above 0, but got 0"),
-        (["--num_workers", "-1"], "num_workers: expected a whole number of at least 0, but got -1"),
+        (["--num_workers", "-1"], "num_workers: expected a whole number from 0 to 1024, but got -1"),
         (["--ood_data", "svhn"], "ood_data: expected none without seen_classes, but got ['svhn']"),
     ],
 )

@@ -68,9 +68,7 @@ def load_image_folder(data_dir: Path, img_size: int) -> ImageSource:
         mean=mean,
         std=std,
         horizontal_flip=True,
-        notes=(f"{num_left_out} names in {data_dir / 'unlabeled'} are of files counted already",)
-        if num_left_out
-        else (),
+        notes=_notes(data_dir / "unlabeled", num_left_out),
     )
 
 
@@ -109,6 +107,12 @@ def _unlabeled_files(folder: Path, labeled: list[PictureFile]) -> tuple[Listing 
         other = "no other than those of train, val and test" if found else "no images"
         raise ConfigError(f"{folder} holds {other}; put some in or remove the folder")
     return (files, [-1] * len(files)), len(found) - len(files)
+
+
+def _notes(folder: Path, num_left_out: int) -> tuple[str, ...]:
+    return (
+        (f"left out of {folder}, since their files are counted already: {num_left_out} names",) if num_left_out else ()
+    )
 
 
 def _decode(listing: Listing | None, img_size: int) -> ImageArrays | None:

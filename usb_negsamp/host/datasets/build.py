@@ -7,6 +7,7 @@ data sets (``labeled_dataset``, :mod:`usb_negsamp.host.datasets.domain_adaptatio
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from typing import Any
 
@@ -112,6 +113,16 @@ def _build_closed(
         raise ConfigError(
             f"dataset {source.name!r}: expected test images or validation_size above 0, but there is neither"
         )
+    record = closed_record(
+        split,
+        source=source.name,
+        classes=source.classes,
+        num_unknown=0 if source.unlabeled is None else len(source.unlabeled),
+        includes_labeled=include_lb_to_ulb,
+        num_validation=0 if validation is None else len(validation),
+        num_test=0 if source.test is None else len(source.test),
+    )
+    record = dataclasses.replace(record, lines=(*record.lines, *source.notes))
     evaluated = [parts.evaluated(part.images, part.targets) for part in held_out]
     datasets = {
         "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
@@ -120,7 +131,7 @@ def _build_closed(
         "test": evaluated[1] if len(evaluated) > 1 else None,
     }
     digest = image_digest(train, source.unlabeled, source.validation, source.test)
-    return DatasetDict(datasets, BuiltData(num_labels, digest, split.digest, closed_record(split)))
+    return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record))
 
 
 def host_or_source(host_loader: Loader) -> Loader:

@@ -147,11 +147,13 @@ def _record(
     labeled: ImageSource, unlabeled: ImageSource, split: Split, num_unlabeled: int, chosen_by: str
 ) -> SplitRecord:
     assert unlabeled.test is not None
-    return adaptation_record(
+    record = adaptation_record(
         split,
         labeled=labeled.name,
         unlabeled=unlabeled.name,
+        classes=labeled.classes,
         num_unlabeled=num_unlabeled,
         chosen_by=chosen_by,
         num_test=len(unlabeled.test),
     )
+    return dataclasses.replace(record, lines=(*record.lines, *labeled.notes, *unlabeled.notes))

@@ -27,6 +27,7 @@ from usb_negsamp.data import (
     ImageArrays,
     ImageSource,
     OpenSetSplit,
+    SplitRecord,
     chosen_classes,
     load_outliers,
     number_of_classes,
@@ -111,13 +112,6 @@ def build_open_set(
     protocol = getattr(args, "mismatch_protocol", None) or "fixed_total"
     split = _split(args, source, num_labels, num_classes, protocol)
     extra = source.unlabeled if protocol == "whole_pool" else None
-    num_left_out = 0 if source.unlabeled is None or extra is not None else len(source.unlabeled)
-    record = open_set_record(
-        split, protocol=protocol, classes=source.classes, num_unknown=0 if extra is None else len(extra)
-    )
-    if num_left_out:
-        line = f"{num_left_out} images of {source.name} without a label are left out: only whole_pool takes them in"
-        record = dataclasses.replace(record, lines=(*record.lines, line))
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     train = ImageArrays(source.train.images, split.new_targets(source.train.targets))
@@ -128,6 +122,7 @@ def build_open_set(
         pool_targets = np.concatenate([pool_targets, unknown_targets(len(extra))])
     unlabeled = parts.unlabeled(pool_images, unknown_targets(len(pool_targets)))
     evaluated, test = _evaluated(source, split, train)
+    record = _record(source, split, protocol, evaluated, test)
     datasets = {
         "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
         "train_ulb": unlabeled,
@@ -143,6 +138,27 @@ def build_open_set(
     }
     digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
     return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record))
+
+
+def _record(
+    source: ImageSource, split: OpenSetSplit, protocol: str, evaluated: list[ImageArrays], test: ImageArrays | None
+) -> SplitRecord:
+    """The record of the run; ``evaluated`` and ``test`` as :func:`_evaluated` gives them."""
+    num_unknown = 0 if source.unlabeled is None else len(source.unlabeled)
+    taken_in = num_unknown if protocol == "whole_pool" else 0
+    num_seen_test = 0 if test is None else len(evaluated[-1])
+    record = open_set_record(
+        split,
+        source=source.name,
+        protocol=protocol,
+        classes=source.classes,
+        num_unknown=taken_in,
+        num_validation=0 if len(evaluated) == 1 and test is not None else len(evaluated[0]),
+        num_test=(num_seen_test, 0 if test is None else len(test) - num_seen_test),
+    )
+    left_out = f"{num_unknown} images of {source.name} without a label are left out: only whole_pool takes them in"
+    more = (left_out,) if taken_in < num_unknown else ()
+    return dataclasses.replace(record, lines=(*record.lines, *more, *source.notes))
 
 
 def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: int, protocol: str) -> OpenSetSplit:

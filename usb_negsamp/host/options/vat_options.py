@@ -21,8 +21,11 @@ from torch import Tensor
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.virtual_adversary import XI, adversarial_logits
-from usb_negsamp.key import NOT_NEGATIVE, POSITIVE, SHARE
+from usb_negsamp.key import NOT_NEGATIVE, POSITIVE, SHARE, whole_from_to
 from usb_negsamp.settings import Settings, setting
+
+MOST_POWER_ITERATIONS = 1000
+"""Each is a forward and a backward pass of every step."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class VATSettings(Settings, prefix="vat"):
         choices=("clean_to_adversarial", "adversarial_to_clean"),
     )
     xi: float = setting(float, XI, "length of the step that probes for the adversarial direction", range=POSITIVE)
-    num_iters: int = setting(int, 1, "power iterations; 0 is a random direction", range=NOT_NEGATIVE)
+    num_iters: int = setting(
+        int, 1, "power iterations; 0 is a random direction", range=whole_from_to(0, MOST_POWER_ITERATIONS)
+    )
     entropy_on: str = setting(str, "clean", "logits of the entropy term", choices=("clean", "perturbed"))
     pseudo_label_weight: float = setting(
         float, 0.0, "weight of pseudo-labels beside VAT; 0 is none", range=NOT_NEGATIVE

@@ -2,7 +2,7 @@
 
 ``OWN_KEYS`` are ours for every run. A wrapper's keys are the fields of its settings (``algorithms/*/settings.py``), an
 option's those of its own (``host/options``). Type, default and meaning of the host's keys come from the host's parser
-(:mod:`usb_negsamp.host.arguments`); ``HOST_KEYS`` adds what it does not say: ranges, and what another value affects.
+(:mod:`usb_negsamp.host.arguments`); :mod:`usb_negsamp.run.configuration.host_keys` adds what it does not say.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from usb_negsamp.key import (
-    AT_LEAST_TWO,
-    BELOW_ONE,
+    LARGEST,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
@@ -24,6 +23,7 @@ from usb_negsamp.key import (
     by_name,
     with_present_names,
 )
+from usb_negsamp.run.configuration.host_keys import HOST_KEYS
 from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.value_types import class_list, name_list, whole_numbers
 
@@ -197,7 +197,7 @@ OWN_KEYS: tuple[Key, ...] = (
         None,
         "when lr_schedule step drops, e.g. [130000]",
         "iterations",
-        range=Range(lambda value: len(value) > 0 and min(value) > 0, "each above 0"),
+        range=Range(lambda value: len(value) > 0 and min(value) > 0 and max(value) <= LARGEST[int], "each above 0"),
         expected="whole numbers above 0 between commas, e.g. 100,200",
     ),
     Key(
@@ -232,32 +232,6 @@ OWN_KEYS: tuple[Key, ...] = (
         "a GPU, where cuDNN then picks the fastest kernels",
         affects="session",
     ),
-)
-
-HOST_KEYS: tuple[Key, ...] = (
-    *(Key(name, bool, False, affects="place") for name in ("resume", "overwrite")),
-    *(Key(name, str, "", affects="place") for name in ("save_dir", "save_name", "load_path")),
-    *(Key(name, bool, False, affects="session") for name in ("use_tensorboard", "use_wandb", "use_aim")),
-    Key("data_dir", str, "", affects="session"),
-    Key("pretrain_path", str, "", affects="start"),
-    Key("gpu", int, None, range=NOT_NEGATIVE, affects="session"),
-    Key("num_workers", int, 0, range=NOT_NEGATIVE, affects="session"),
-    Key("eval_batch_size", int, 1, range=POSITIVE, affects="session"),
-    Key("num_log_iter", int, 1, range=POSITIVE, affects="session"),
-    *(Key(name, int, 1, range=POSITIVE, affects="length") for name in ("epoch", "num_train_iter", "num_eval_iter")),
-    *(Key(name, int, 1, range=POSITIVE) for name in ("num_labels", "batch_size", "uratio", "img_size")),
-    *(Key(name, int, 0, range=NOT_NEGATIVE) for name in ("num_warmup_iter",)),
-    *(Key(name, float, 1.0, range=POSITIVE) for name in ("lr", "n_sigma", "T")),
-    *(Key(name, float, 0.0, range=NOT_NEGATIVE) for name in ("weight_decay", "ent_loss_ratio", "mixup_alpha")),
-    *(
-        Key(name, float, 0.0, range=NOT_NEGATIVE)
-        for name in ("clip_grad", "ulb_loss_ratio", "unsup_warm_up", "vat_eps")
-    ),
-    *(Key(name, float, 0.0, range=BELOW_ONE) for name in ("momentum", "ema_m")),
-    *(Key(name, float, 0.0, range=SHARE) for name in ("ema_p", "p_cutoff")),
-    *(Key(name, float, 1.0, range=SHARE_ABOVE_0) for name in ("layer_decay", "crop_ratio")),
-    Key("num_classes", int, 2, range=AT_LEAST_TWO),
-    Key("seed", int, 0, range=SEED),
 )
 
 # Values that our launcher chooses itself, so that the host's defaults for them do not apply.
@@ -310,7 +284,7 @@ def described(definitions: Mapping[str, Key]) -> dict[str, Key]:
         if name in of_methods:
             key = of_methods[name].with_default(key.default)
         elif name in of_host:
-            key = key.within(of_host[name].range, of_host[name].affects)
+            key = key.as_in(of_host[name])
         table[name] = key
     return table
 
