@@ -76,7 +76,8 @@ class CNN13(ContractNet):
         _check_size(height, width)
         if min(height, width) < PADDED_SIZE:
             x = F.pad(x, (*_margins(width), *_margins(height)))
-        return self.stage3(self.stage2(self.stage1(x)))
+        feature_map: torch.Tensor = self.stage3(self.stage2(self.stage1(x)))
+        return feature_map
 
 
 def cnn13(

@@ -58,7 +58,8 @@ class CNN3(ContractNet):
         _check_size(x.shape[-2], x.shape[-1])
         if self.training and self.noise > 0:
             x = x + self.noise * torch.randn_like(x)
-        return self.stage3(self.stage2(self.stage1(x)))
+        feature_map: torch.Tensor = self.stage3(self.stage2(self.stage1(x)))
+        return feature_map
 
     def pool(self, feature_map: torch.Tensor) -> torch.Tensor:
         """Return the features (N, 32): windows of 6x6 positions with stride 2, averaged."""

@@ -37,12 +37,14 @@ class TorchvisionNet(ContractNet):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features (N, num_features) of images (N, 3, H, W)."""
-        return self.trunk(x)
+        features: torch.Tensor = self.trunk(x)
+        return features
 
     def extract(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the model's own pooling takes in, usually (N, C, h, w); the features where it has no pooling."""
         if not isinstance(getattr(self.trunk, "avgpool", None), nn.Module):
-            return self.trunk.features(x) if hasattr(self.trunk, "features") else self.trunk(x)
+            taken_in: torch.Tensor = self.trunk.features(x) if hasattr(self.trunk, "features") else self.trunk(x)
+            return taken_in
         seen: list[torch.Tensor] = []
         handle = self.trunk.avgpool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:

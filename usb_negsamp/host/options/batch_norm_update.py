@@ -26,6 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import unknown
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.logits_tape import find_rows
 
@@ -57,14 +58,14 @@ class BatchNormUpdateHook(Hook):
         self.before: list[bool] = []
         self.offsets: dict[tuple[Any, ...], int | None] = {}
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: HostAlgorithm) -> None:
         """Begin a step; listen to the model, which CReST builds anew in each generation."""
         model = algorithm.model
         self.attach(model.module if isinstance(model, DistributedDataParallel) else model)
         self.algorithm = algorithm
         self.batch, self.seen = {}, set()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Let go of the step's batch."""
         self.batch = {}
 
