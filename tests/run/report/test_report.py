@@ -12,7 +12,7 @@ import pytest
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.csv_file import write_csv
-from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.report.markdown import update_block
 from usb_negsamp.run.report.measures import common_measure
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
@@ -53,7 +53,7 @@ def results(work_dir: Path) -> str:
 
 def write(path: Path, *rows: dict[str, Any]) -> None:
     for one in rows:
-        append_row(path, one)
+        put_row(path, one)
 
 
 def report(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import make_plan, parse
 from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, mismatch_table, normalized_area
@@ -155,7 +155,7 @@ class Finished:
         run.directory.mkdir(parents=True, exist_ok=True)
         manifest = {"config": run.config, "exit_reason": "finished"}
         (run.directory / "manifest.json").write_text(json.dumps(manifest))
-        append_row(run.directory / "results.csv", row_of(run))
+        put_row(run.directory / "results.csv", row_of(run))
         return self
 
     def poll(self) -> int:
@@ -183,7 +183,14 @@ def test_a_sweep_over_the_mismatch_leaves_figure_table_and_summary(
     assert capsys.readouterr().out.count("| algorithm |") == 3, "a table for each mismatch"
 
 
-TINY = {"img_size": 16, "uratio": 2, "eval_batch_size": 256, "epoch": 1, "num_train_iter": 4, "num_eval_iter": 4}
+TINY: dict[str, Any] = {
+    "img_size": 16,
+    "uratio": 2,
+    "eval_batch_size": 256,
+    "epoch": 1,
+    "num_train_iter": 4,
+    "num_eval_iter": 4,
+}
 TINY.update(num_log_iter=4, num_workers=0, lr=0.01, use_tensorboard=False, curve=False)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.results import COLUMNS, append_row
+from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import slurm, workers
 from usb_negsamp.run.sweep.grid import make_plan, parse
 from usb_negsamp.run.sweep.plan import Plan, Run
@@ -183,7 +183,7 @@ def leave_run(run: Run, exit_reason: str | None, checkpoint: bool = True, row: b
         values: dict[str, Any] = {name: run.config.get(name) for name in COLUMNS}
         values.update(selection="best on validation", eval_best_acc=1 - error / 2, test_acc_at_best=1 - error)
         values.update(test_acc_last=0.5, seconds=2.5, start=run.name)
-        append_row(run.directory / "results.csv", values)
+        put_row(run.directory / "results.csv", values)
 
 
 @pytest.fixture
