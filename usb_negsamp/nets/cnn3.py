@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import nn
@@ -66,15 +67,13 @@ class CNN3(ContractNet):
         return F.avg_pool2d(feature_map, kernel_size=6, stride=2).mean(dim=(2, 3))
 
 
-def cnn3(
-    pretrained: bool = False, pretrained_path: str | None = None, num_classes: int = 10, **kwargs: int | float | None
-) -> CNN3:
+def cnn3(pretrained: bool = False, pretrained_path: str | None = None, num_classes: int = 10, **kwargs: Any) -> CNN3:
     """Build a :class:`CNN3`; with ``pretrained``, from the host's checkpoint at ``pretrained_path``.
 
     Raises:
         ConfigError: the checkpoint is missing or of another network; ``img_size`` below 24.
     """
-    net = CNN3(num_classes=num_classes, **kwargs)  # type: ignore[arg-type]
+    net = CNN3(num_classes=num_classes, **kwargs)
     if pretrained:
         load_pretrained(net, pretrained_path)
     return net
