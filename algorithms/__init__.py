@@ -22,6 +22,7 @@ from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.datasets.build import offer_sources
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 from usb_negsamp.key import Key
+from usb_negsamp.settings import Settings
 
 WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper, "dnll": DNLLWrapper, "spl": SPLWrapper}
 ALONE: dict[str, type[Any]] = {"ns3l": NS3L, "dnll": DNLL, "dualstudent": DualStudent}
@@ -33,11 +34,9 @@ _registered: dict[str, type[Any]] = {}
 
 def method_keys() -> tuple[Key, ...]:
     """The keys of every method here, each once."""
-    return tuple(
-        key
-        for settings in (*(wrapper.settings_class for wrapper in WRAPPERS.values()), PairSettings, StudentSettings)
-        for key in settings.all_keys()
-    )
+    of_wrappers = (wrapper.settings_class for wrapper in WRAPPERS.values())
+    methods: tuple[type[Settings], ...] = (*of_wrappers, PairSettings, StudentSettings)
+    return tuple(key for settings in methods for key in settings.all_keys())
 
 
 def host_names() -> list[str]:
@@ -72,6 +71,7 @@ def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
     for wrapper in wrappers:
         if wrapper not in WRAPPERS:
             raise unknown("wrapper", wrapper, WRAPPERS)
+    wrapped: type[Any]
     if isinstance(algorithm, str):
         if algorithm not in ALGORITHMS:
             raise unknown("algorithm", algorithm, ALGORITHMS.keys())

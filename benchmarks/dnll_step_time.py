@@ -63,7 +63,7 @@ class Stopwatch:
     def share(self, algorithm: Any) -> float:
         """The share of a step's wall-clock time that the methods take."""
         self.running, self.seconds = True, 0.0
-        seconds = seconds_per_step(algorithm, 1)
+        seconds: float = seconds_per_step(algorithm, 1)
         self.running = False
         return self.seconds / seconds
 

@@ -48,7 +48,8 @@ def host_datasets() -> tuple[Any, ...]:
     args.img_size, args.crop_ratio = 32, 0.875
     args.ulb_num_labels, args.lb_imb_ratio, args.ulb_imb_ratio = None, 1, 1
     with mock.patch.object(torchvision.datasets, "CIFAR10", RandomPixels):
-        return get_cifar(args, "fixmatch", "cifar10", 400, 10, folder)
+        datasets: tuple[Any, ...] = get_cifar(args, "fixmatch", "cifar10", 400, 10, folder)
+        return datasets
 
 
 def microseconds(dataset: Any, samples: int) -> float:

@@ -112,7 +112,7 @@ def plan_of(chosen: Sequence[Cell], directory: Path, *, to_start: bool = True) -
     usb_negsamp.register()
     planned: list[Run] = []
     for cell in chosen:
-        given = {key: str(value) for key, value in cell.keys.items()}
+        given: dict[str, str | None] = {key: str(value) for key, value in cell.keys.items()}
         file, source = given.pop("c", None), given.get("spl_from", "")
         after = frozenset(run.directory for run in planned if str(run.directory) == source)
         try:

@@ -51,6 +51,7 @@ def build_in_training(name: str, args: argparse.Namespace, **keys: Any) -> Any:
     run = tiny_arguments(name, tempfile.mkdtemp(), **options)
     run.gpu = 0 if device.select(args.device).type == "cuda" else None
     seed_everything(0)
+    algorithm: Any
     algorithm, _ = build_algorithm(run)
     algorithm.epoch = 0
     algorithm.model.train()

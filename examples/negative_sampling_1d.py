@@ -115,7 +115,7 @@ def train(sample: Sample, start: Tensor, loss_name: str | None, seed: int, steps
             scores = logits(parameters, sample.unlabeled)
             loss = loss + WEIGHT * UNLABELED_LOSSES[loss_name](scores, generator)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return parameters.detach()
 

@@ -65,7 +65,7 @@ def imports_of(name: str, path: Path) -> set[str]:
     found = set()
     for node in imported_nodes(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            targets = [(alias.name, None) for alias in node.names]
+            targets: list[tuple[str, str | None]] = [(alias.name, None) for alias in node.names]
         else:
             parent = package.rsplit(".", node.level - 1)[0] if node.level > 1 else package
             base = f"{parent}.{node.module}".rstrip(".") if node.level else str(node.module)

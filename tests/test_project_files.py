@@ -160,6 +160,15 @@ def test_hooks_before_a_commit_are_the_lint_and_types_of_ci():
     assert ROOT / entries["mypy"] in SCRIPTS
 
 
+def test_types_are_checked_strictly_and_no_module_is_left_out():
+    settings = tomllib.loads(read("pyproject.toml"))["tool"]["mypy"]
+    assert settings["strict"] is True
+    loosened = {key for one in settings["overrides"] for key in one if key != "module"}
+    assert "ignore_errors" not in loosened
+    assert "check_untyped_defs" not in loosened
+    assert {name.split(".")[0] for name in os.listdir(ROOT / "stubs")} == {"README", "semilearn"}
+
+
 def test_folders_of_tests_that_train_are_there():
     found = next(node for node in ast.parse(read("tests/conftest.py")).body if ast.unparse(node).startswith("RUNS = "))
     assert isinstance(found, ast.Assign)

@@ -53,7 +53,7 @@ class Settings:
         """The configuration keys of the fields; a field that would be a word of Python's ends in an underscore."""
         return tuple(
             dataclasses.replace(field.metadata[_KEY], name=f"{cls.prefix}_{field.name.rstrip('_')}")
-            for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+            for field in dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
         )
 
     @classmethod
@@ -72,7 +72,7 @@ class Settings:
         Raises:
             ConfigError: a value outside its key's choices or range.
         """
-        fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+        fields = dataclasses.fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
         values = {}
         for field, key in zip(fields, cls.all_keys(), strict=True):
             values[field.name] = getattr(args, key.name, key.default)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from usb_negsamp.host.wrapping.peer import PairWrapper
+
 
 @torch.no_grad()
 def negative_figures(
-    algorithm: Any, labels: Sequence[Tensor], negatives: Sequence[Tensor], rows: Sequence[Tensor] | None = None
+    algorithm: PairWrapper,
+    labels: Sequence[Tensor],
+    negatives: Sequence[Tensor],
+    rows: Sequence[Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Figures of one step, of this process, by the true labels of its unlabeled images where the data set has them.
 
@@ -45,7 +49,7 @@ def negative_figures(
     return figures
 
 
-def true_labels(algorithm: Any) -> Tensor | None:
+def true_labels(algorithm: PairWrapper) -> Tensor | None:
     """True labels (N,), int64, of the step's unlabeled images, on the CPU; none where the data set keeps none."""
     index = algorithm.batch_of_peer().get("idx_ulb")
     targets = getattr(algorithm.dataset_dict["train_ulb"], "targets", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,17 +12,23 @@ from usb_negsamp.algorithms.dnll.hook import DNLLHook
 from usb_negsamp.algorithms.dnll.settings import LOSS_VIEWS, WEAK_VIEW, DNLLSettings
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import ErrorPerception
-from usb_negsamp.host import ALGORITHMS
+from usb_negsamp.host import ALGORITHMS, AlgorithmBase
 from usb_negsamp.host.datasets.image_views import NoStrongView
 from usb_negsamp.host.evaluation.pair import EvaluatedPair
 from usb_negsamp.host.wrapping.wrapper import compose
+from usb_negsamp.settings import Settings
+
+if TYPE_CHECKING:
+    Supervised = AlgorithmBase
+else:
+    Supervised = ALGORITHMS["supervised"]
 
 
 class DNLLWrapper(EvaluatedPair):
     """Lets two instances of the algorithm it wraps teach each other. Its keys: :class:`DNLLSettings`."""
 
     wrapper_name = "dnll"
-    settings_class = DNLLSettings
+    settings_class: ClassVar[type[Settings]] = DNLLSettings
     peer_seed_key = "dnll_peer_seed"
     rule_key = "dnll_evaluate"
 
@@ -46,8 +52,7 @@ class DNLLWrapper(EvaluatedPair):
 
     @classmethod
     def _views_of_base(cls) -> list[str]:
-        step: Any = cls.train_step  # type: ignore[attr-defined]
-        return list(inspect.signature(step).parameters)
+        return list(inspect.signature(cls.train_step).parameters)
 
     def set_dataset(self) -> Any:
         """The data sets of both networks.
@@ -74,12 +79,12 @@ class DNLLWrapper(EvaluatedPair):
             counts = self.labeled_images_of_classes()
             first, peer = (ErrorPerception(len(counts), settings.momentum, counts) for _ in range(2))
             self.perceptions = (first, peer)
-        self.register_hook(self.make_hook(settings), "DNLLHook", "HIGHEST")  # type: ignore[attr-defined]
+        self.register_hook(self.make_hook(settings), "DNLLHook", "HIGHEST")
         super().set_hooks()
 
     def labeled_images_of_classes(self) -> Tensor:
         """How many labeled images (K,) each class has."""
-        targets = torch.as_tensor(self.dataset_dict["train_lb"].targets).long()  # type: ignore[attr-defined]
+        targets = torch.as_tensor(self.dataset_dict["train_lb"].targets).long()
         return targets.bincount(minlength=self.args.num_classes)
 
     def make_hook(self, settings: DNLLSettings) -> DNLLHook:
@@ -101,11 +106,14 @@ class DNLLWrapper(EvaluatedPair):
                 perception.load_state_dict(state)
 
 
-class LabeledLoss(ALGORITHMS["supervised"]):  # type: ignore[misc, name-defined]
+class LabeledLoss(Supervised):
     """The labeled loss, from one pass with the view that negatives are learned on (two passes without ``use_cat``).
 
     With weights 0 no such view is there: the step is plain ``supervised``.
     """
+
+    batch: dict[str, Any]
+    """Kept by the wrapper around it."""
 
     def train_step(self, x_lb: Tensor, y_lb: Tensor) -> tuple[dict[str, Any], dict[str, Any]]:
         """Cross-entropy of the labeled images; the unlabeled ones are carried through the network."""

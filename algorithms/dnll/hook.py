@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,10 +10,12 @@ from torch import Tensor
 from usb_negsamp.algorithms.dnll.diagnosis import negative_figures
 from usb_negsamp.algorithms.dnll.settings import DNLLSettings
 from usb_negsamp.functional import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.randomness import mix
 from usb_negsamp.host.wrapping.among_processes import drawn_together, share_of, summed
 from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at, step_number
-from usb_negsamp.host.wrapping.peer import PairHook
+from usb_negsamp.host.wrapping.peer import PairHook, PairWrapper, Peer
+from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 _STREAM = 0xD9
 
@@ -51,7 +52,7 @@ class DNLLHook(PairHook):
         self.seed = seed
         self.perceptions = perceptions
 
-    def couple(self, first: Any, peer: Any) -> None:
+    def couple(self, first: PairWrapper, peer: Peer) -> None:
         """Add the losses, and at logged iterations their figures."""
         if not self.settings.teaches:
             return
@@ -83,33 +84,33 @@ class DNLLHook(PairHook):
             first.log_dict.update(figures)
             log_total(first)
 
-    def pseudo_labels(self, network: Any) -> Tensor:
+    def pseudo_labels(self, network: Wrapper) -> Tensor:
         """The classes (N,) that ``network`` takes the unlabeled images for."""
-        return network.logits_of(self.label_view, with_grad=False).argmax(dim=1)  # type: ignore[no-any-return]
+        return network.logits_of(self.label_view, with_grad=False).argmax(dim=1)
 
-    def learning_logits(self, network: Any) -> Tensor:
+    def learning_logits(self, network: Wrapper) -> Tensor:
         """The logits (N, K), with their gradient, on which ``network`` learns negatives."""
-        return network.logits_of(self.loss_view, with_grad=True)  # type: ignore[no-any-return]
+        return network.logits_of(self.loss_view, with_grad=True)
 
-    def rows_taught(self, networks: tuple[Any, Any], labels: list[Tensor]) -> list[Tensor] | None:
+    def rows_taught(self, networks: tuple[PairWrapper, Peer], labels: list[Tensor]) -> list[Tensor] | None:
         """The samples (N,), bool, on which each network learns negatives; none: all."""
         return None
 
-    def loss(self, logits: Tensor, negatives: Tensor, rows: Tensor | None, algorithm: Any) -> Tensor:
+    def loss(self, logits: Tensor, negatives: Tensor, rows: Tensor | None, algorithm: HostAlgorithm) -> Tensor:
         """The mean pseudo-negative loss of all samples, or of the true ``rows`` (N,) of all processes."""
         if rows is None:
             return pseudo_negative_loss(logits, negatives, per_sample=self.settings.reduction)
         losses = pseudo_negative_loss(logits, negatives, reduction="none", per_sample=self.settings.reduction)
         return mean_of_rows(losses, rows, algorithm)
 
-    def perceive(self, networks: tuple[Any, Any]) -> None:
+    def perceive(self, networks: tuple[PairWrapper, Peer]) -> None:
         """Take the step's labeled samples into both error perceptions, summed over the processes."""
         assert self.perceptions is not None
         for network, perception in zip(networks, self.perceptions, strict=True):
             logits = network.logits_of("x_lb", with_grad=False)
             perception.update(logits, network.batch["y_lb"], reduce=partial(summed, algorithm=networks[0]))
 
-    def draw(self, labels: list[Tensor], algorithm: Any) -> list[Tensor]:
+    def draw(self, labels: list[Tensor], algorithm: Wrapper) -> list[Tensor]:
         """The negatives (N, K) that each of the two networks makes of its pseudo ``labels`` (N,), as booleans."""
         generator = torch.Generator(labels[0].device).manual_seed(mix(self.seed, step_number(algorithm), _STREAM))
         drawn = []
@@ -126,7 +127,7 @@ class DNLLHook(PairHook):
         return drawn
 
 
-def mean_of_rows(losses: Tensor, rows: Tensor, algorithm: Any) -> Tensor:
+def mean_of_rows(losses: Tensor, rows: Tensor, algorithm: HostAlgorithm) -> Tensor:
     """Mean of ``losses`` (N,) over the true ``rows`` (N,) of all processes, 0 where there are none.
 
     The processes average their gradients: what each returns is its own sum over the mean number of rows.

@@ -13,6 +13,8 @@ from usb_negsamp.algorithms.dualstudent.hook import DualStudentHook
 from usb_negsamp.algorithms.dualstudent.pair import WEAK_VIEW, StudentPair
 from usb_negsamp.algorithms.dualstudent.settings import StabilizationSettings
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
+from usb_negsamp.host.wrapping.peer import PairWrapper, Peer
+from usb_negsamp.host.wrapping.wrapper import Wrapper
 from usb_negsamp.key import Key
 
 
@@ -58,22 +60,24 @@ class DualStudentDNLLHook(DNLLHook):
         super().__init__(*rest)
         self.dual_student = dual_student
 
-    def couple(self, first: Any, peer: Any) -> None:
+    def couple(self, first: PairWrapper, peer: Peer) -> None:
         """Add the losses, and at logged iterations their figures."""
         if self.settings.teaches:
             super().couple(first, peer)
         else:
             self.dual_student.couple(first, peer)
 
-    def pseudo_labels(self, network: Any) -> Tensor:
+    def pseudo_labels(self, network: Wrapper) -> Tensor:
         """The classes (N,) that ``network`` takes the other view of the unlabeled images for."""
-        return network.out_dict[OTHER_LOGITS].argmax(dim=1)  # type: ignore[no-any-return]
+        logits: Tensor = network.out_dict[OTHER_LOGITS]
+        return logits.argmax(dim=1)
 
-    def learning_logits(self, network: Any) -> Tensor:
+    def learning_logits(self, network: Wrapper) -> Tensor:
         """The logits (N, K) of the view that ``network`` learns on."""
-        return network.out_dict[STUDENT_LOGITS]  # type: ignore[no-any-return]
+        logits: Tensor = network.out_dict[STUDENT_LOGITS]
+        return logits
 
-    def rows_taught(self, networks: tuple[Any, Any], labels: list[Tensor]) -> list[Tensor] | None:
+    def rows_taught(self, networks: tuple[PairWrapper, Peer], labels: list[Tensor]) -> list[Tensor] | None:
         """Add the stabilization loss; the samples (N,), bool, that it gives each network no target on.
 
         With weight 0 there are no targets, so that all samples are taught by negatives.

@@ -28,7 +28,7 @@ class DualStudentWrapper(StudentPair):
     def set_hooks(self) -> None:
         """Register Dual Student's hook ahead of the update of the weights, then the student's hooks."""
         hook = DualStudentHook(PairSettings.from_arguments(self.args))
-        self.register_hook(hook, "DualStudentHook", "HIGHEST")  # type: ignore[attr-defined]
+        self.register_hook(hook, "DualStudentHook", "HIGHEST")
         super().set_hooks()
 
 

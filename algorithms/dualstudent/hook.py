@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -11,7 +11,10 @@ from usb_negsamp.algorithms.dualstudent.settings import StabilizationSettings
 from usb_negsamp.algorithms.dualstudent.student import OTHER_LOGITS, STUDENT_LOGITS
 from usb_negsamp.functional import learning_samples, squared_error, stable_samples
 from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at
-from usb_negsamp.host.wrapping.peer import PairHook
+from usb_negsamp.host.wrapping.peer import PairHook, PairWrapper, Peer
+
+if TYPE_CHECKING:
+    from usb_negsamp.algorithms.dualstudent.pair import StudentPair
 
 
 class DualStudentHook(PairHook):
@@ -28,14 +31,14 @@ class DualStudentHook(PairHook):
         super().__init__()
         self.settings = settings
 
-    def couple(self, first: Any, peer: Any) -> None:
+    def couple(self, first: PairWrapper, peer: Peer) -> None:
         """Add the losses, and at logged iterations their figures."""
         if self.settings.stabilization_weight > 0.0:
             self.teach((first, peer))
             log_total(first)
 
     @torch.no_grad()
-    def learning(self, networks: tuple[Any, Any]) -> tuple[list[Tensor], list[Tensor]]:
+    def learning(self, networks: tuple[PairWrapper, Peer]) -> tuple[list[Tensor], list[Tensor]]:
         """For both networks: the unlabeled samples (N,) that it learns from the other, and those it is stable on."""
         logits = [(network.out_dict[STUDENT_LOGITS], network.out_dict[OTHER_LOGITS]) for network in networks]
         stable = [stable_samples(*both, self.settings.threshold) for both in logits]
@@ -43,11 +46,11 @@ class DualStudentHook(PairHook):
         taught = [learning_samples(stable[i], stable[1 - i], errors[i], errors[1 - i]) for i in range(2)]
         return taught, stable
 
-    def teach(self, networks: tuple[Any, Any]) -> list[Tensor]:
+    def teach(self, networks: tuple[PairWrapper, Peer]) -> list[Tensor]:
         """Add the losses of both; returns the samples (N,), bool, that each of them learns from the other."""
         first, peer = networks
         taught, stable = self.learning(networks)
-        ramp = ramp_at(first, first.student_settings.ramp)
+        ramp = ramp_at(first, cast("StudentPair", first).student_settings.ramp)
         losses = []
         for network, other, rows in ((first, peer, taught[0]), (peer, first, taught[1])):
             logits, targets = network.out_dict[STUDENT_LOGITS], other.out_dict[STUDENT_LOGITS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from usb_negsamp.algorithms.dualstudent.settings import StudentSettings
 from usb_negsamp.host.datasets.renamed_view import renamed
 from usb_negsamp.host.evaluation.pair import EvaluatedPair
 from usb_negsamp.host.wrapping.peer import PEER_VIEW
@@ -17,6 +18,8 @@ class StudentPair(EvaluatedPair):
 
     student: ClassVar[type[Any]]
     """The algorithm of each of the two networks."""
+    student_settings: StudentSettings
+    """Made by the student that this is put around."""
 
     @classmethod
     def views_needed(cls, args: Any) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,6 +15,9 @@ from usb_negsamp.host import Hook
 from usb_negsamp.host.options import mixed_classes
 from usb_negsamp.host.wrapping.among_processes import drawn_together
 from usb_negsamp.host.wrapping.iteration import is_logged, log_total, ramp_at, step_number
+
+if TYPE_CHECKING:
+    from usb_negsamp.algorithms.ns3l.ns3l import NS3LWrapper
 
 
 class NS3LHook(Hook):
@@ -35,12 +38,12 @@ class NS3LHook(Hook):
         self.table: NegativeTable | None = None
         self.resumed_excluded: Tensor | None = None
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: NS3LWrapper) -> None:
         """Make the table of a rule that needs one, unless the start of the training has left it."""
         if self.settings.rule != "threshold" and self.settings.weight != 0.0:
             self.table = negative_table(algorithm, self.settings, self.resumed_excluded)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: NS3LWrapper) -> None:
         """Add the loss, and at logged iterations its figures."""
         if self.settings.weight == 0.0:
             return
@@ -52,7 +55,7 @@ class NS3LHook(Hook):
             algorithm.log_dict.update(self.figures(loss, logits, negatives))
             log_total(algorithm)
 
-    def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
+    def logits_and_negatives(self, algorithm: NS3LWrapper) -> tuple[Tensor, Tensor]:
         """Logits (N, K) with a gradient, and the negative classes (N, K) as booleans without one."""
         label_view = "x_ulb_w" if self.settings.view != "strong" else algorithm.strong_view
         loss_view = "x_ulb_w" if self.settings.view == "weak" else algorithm.strong_view
@@ -91,13 +94,13 @@ class MixMatchNS3LHook(NS3LHook):
 
     ramp_shape = staticmethod(linear_ramp)
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: NS3LWrapper) -> None:
         """Listen to the two criteria of the base algorithm."""
         self.mixed: list[tuple[Tensor, Tensor]] = []
         for criterion in (algorithm.ce_loss, algorithm.consistency_loss):
             criterion.register_forward_hook(self._keep)
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: NS3LWrapper) -> None:
         """Forget the step before."""
         self.mixed.clear()
         if self.settings.spare_mixed and self.settings.weight != 0.0:
@@ -108,7 +111,7 @@ class MixMatchNS3LHook(NS3LHook):
         if labels.dim() == 2 and torch.is_grad_enabled() and logits.requires_grad:
             self.mixed.append((logits, labels))
 
-    def logits_and_negatives(self, algorithm: Any) -> tuple[Tensor, Tensor]:
+    def logits_and_negatives(self, algorithm: NS3LWrapper) -> tuple[Tensor, Tensor]:
         logits = torch.cat([kept for kept, _ in self.mixed])
         labels = torch.cat([labels for _, labels in self.mixed])
         self.mixed.clear()

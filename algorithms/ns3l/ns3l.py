@@ -62,12 +62,12 @@ class NS3LWrapper(Wrapper):
                 f"true around {self.base_name}",
             )
         self.ns3l_hook = (MixMatchNS3LHook if self._reads_mixed_labels() else NS3LHook)(settings)
-        self.register_hook(self.ns3l_hook, "NS3LHook", "HIGHEST")  # type: ignore[attr-defined]
+        self.register_hook(self.ns3l_hook, "NS3LHook", "HIGHEST")
         super().set_hooks()
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries, and ``ns3l_excluded``, the table of a rule that looked at the network at the start."""
-        save_dict: dict[str, Any] = super().get_save_dict()  # type: ignore[misc]
+        save_dict = super().get_save_dict()
         table = self.ns3l_hook.table
         if table is not None and self.ns3l_hook.settings.neighbor_features == "network":
             save_dict["ns3l_excluded"] = table.excluded.cpu()
@@ -75,7 +75,7 @@ class NS3LWrapper(Wrapper):
 
     def load_model(self, load_path: str) -> Any:
         """Load the base's entries and the table."""
-        checkpoint = super().load_model(load_path)  # type: ignore[misc]
+        checkpoint = super().load_model(load_path)
         self.ns3l_hook.resumed_excluded = checkpoint.get("ns3l_excluded")
         return checkpoint
 

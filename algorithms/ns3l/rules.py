@@ -21,8 +21,10 @@ from usb_negsamp.data.announcing import announced
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import negatives_outside
 from usb_negsamp.functional.negatives import class_distances
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.randomness import mix
+from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 
 class NegativeTable:
@@ -55,7 +57,7 @@ class NegativeTable:
 
 
 @torch.no_grad()
-def negative_table(algorithm: Any, settings: NS3LSettings, excluded: Tensor | None = None) -> NegativeTable:
+def negative_table(algorithm: Wrapper, settings: NS3LSettings, excluded: Tensor | None = None) -> NegativeTable:
     """Make the table of the rule for the data of ``algorithm``, on the device of its model.
 
     Args:
@@ -73,7 +75,7 @@ def negative_table(algorithm: Any, settings: NS3LSettings, excluded: Tensor | No
     return NegativeTable(excluded.to(device), settings.num_negatives, algorithm.seed_of_draws, fixed)
 
 
-def excluded_classes(algorithm: Any, settings: NS3LSettings) -> Tensor:
+def excluded_classes(algorithm: HostAlgorithm, settings: NS3LSettings) -> Tensor:
     """Classes (N, K), bool, on the CPU, that the rule never makes negatives of each unlabeled image.
 
     Raises:
@@ -98,7 +100,7 @@ def excluded_classes(algorithm: Any, settings: NS3LSettings) -> Tensor:
     return torch.zeros_like(distances, dtype=torch.bool).scatter_(1, nearest, True)
 
 
-def _class_distances(algorithm: Any, neighbor_features: str) -> Tensor:
+def _class_distances(algorithm: HostAlgorithm, neighbor_features: str) -> Tensor:
     """Distances (N, K) of the unlabeled images to the nearest labeled one of each class, on the CPU."""
     transform = algorithm.dataset_dict["eval"].transform
     labeled = algorithm.dataset_dict["train_lb"]
@@ -110,7 +112,7 @@ def _class_distances(algorithm: Any, neighbor_features: str) -> Tensor:
         images = plain_images(dataset, transform, range(len(dataset)))
         if neighbor_features == "pixels":
             return images.flatten(1)
-        parts = [algorithm.model(part.to(device))["feat"].float().cpu() for part in images.split(256)]
+        parts = [algorithm.model(part.to(device))["feat"].float().cpu() for part in torch.split(images, 256)]
         return torch.cat(parts)
 
     with announced("distances from the unlabeled images to the labeled ones (ns3l_rule neighbor)"):

@@ -136,7 +136,7 @@ class Stage:
     @property
     def out_of_patience(self) -> bool:
         """Whether the last rounds were no better on V2."""
-        return 0 < self.settings.patience <= self.round - self.best.get("round", 0)
+        return bool(0 < self.settings.patience <= self.round - self.best.get("round", 0))
 
     def measured_start(self) -> dict[str, float]:
         """Accuracies of the network before anything is masked, evaluated as the training does it."""

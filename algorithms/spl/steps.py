@@ -89,7 +89,7 @@ def equation_6(algorithm: Any, batch: dict[str, Any]) -> Tensor:
     labeled, clean, perturbed = (batch[key].to(device) for key in ("x_lb", "x_ulb_w", PERTURBED_VIEW))
     with algorithm.amp_cm():
         logits = algorithm.model(torch.cat((labeled, clean, perturbed)))["logits"]
-    parts = logits.float().split((len(labeled), len(clean), len(perturbed)))
+    parts: tuple[Tensor, ...] = logits.float().split((len(labeled), len(clean), len(perturbed)))
     target = parts[1].detach().softmax(1)
     distance = (parts[2].softmax(1) - target).square().sum(1).mean()
     return F.cross_entropy(parts[0], batch["y_lb"].long().to(device)) + distance

@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -30,6 +31,7 @@ def main(folder: Path, rank: int, world_size: int) -> None:
         args.batch_size //= world_size
     device.select(args.device)
     seed_everything(args.seed)
+    algorithm: Any
     algorithm, _ = build_algorithm(args, logging.getLogger("spl_process"))
     algorithm.train()
     algorithm.finetune()

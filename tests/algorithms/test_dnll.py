@@ -158,7 +158,7 @@ def count_passes(algorithm):
     """Training passes of the first and the second network in a run."""
     counts = []
     for network in (algorithm, getattr(algorithm, "peer", algorithm)):
-        count = []
+        count: list[bool] = []
         network.model.register_forward_hook(lambda module, inputs, output, c=count: c.append(module.training))
         counts.append(count)
     algorithm.train()

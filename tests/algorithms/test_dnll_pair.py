@@ -1,18 +1,21 @@
 """The two networks of DNLL over a run: state, checkpoint, evaluation, several processes."""
 
+import importlib
 import os
 import socket
+from typing import Any
 
 import pytest
 import torch
 import torch.multiprocessing as mp
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 # Spawned children import this file first: the host must come to them through us, too.
 import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.host import Hook, device
-from usb_negsamp.host.build import build_algorithm, misc
+from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.testing import build_tiny, parameters_of, seed_everything, tiny_arguments, train_tiny
@@ -118,7 +121,6 @@ def test_the_peer_follows_from_its_seed(tmp_path):
 
 
 def test_networks_that_start_equal_are_refused(tmp_path, monkeypatch):
-    from usb_negsamp.host import build
 
     def always_the_same(net, from_name):
         def builder(**kwargs):
@@ -128,8 +130,9 @@ def test_networks_that_start_equal_are_refused(tmp_path, monkeypatch):
 
         return builder
 
-    original = build.build.get_net_builder
-    monkeypatch.setattr(build.build, "get_net_builder", always_the_same)
+    build = importlib.import_module("semilearn.core.utils.build")
+    original = build.get_net_builder
+    monkeypatch.setattr(build, "get_net_builder", always_the_same)
     with pytest.raises(ConfigError, match="expected two independently initialized networks"):
         build_tiny("dnll", tmp_path)
 
@@ -160,6 +163,7 @@ def test_both_networks_are_evaluated_and_one_rule_counts(tmp_path):
 
 def test_under_data_parallel_the_run_is_the_same(tmp_path, monkeypatch):
     plain = train_tiny("fixmatch_dnll", tmp_path / "plain", **SHORT)
+    misc = importlib.import_module("semilearn.core.utils.misc")
     monkeypatch.setattr(misc, "send_model_cuda", lambda args, model, clip_batch=False: nn.DataParallel(model))
     parallel = train_tiny("fixmatch_dnll", tmp_path / "parallel", **SHORT)
     assert isinstance(parallel.model, nn.DataParallel)
@@ -173,8 +177,11 @@ def test_an_imbalanced_algorithm_is_refused(tmp_path):
         build_tiny("fixmatch_dnll", tmp_path, imb_algorithm="darp")
 
 
-TOGETHER = {"dnll": {"dnll_selection": "error_perception"}, "fixmatch_dnll": {"dnll_num_negatives": 3}}
-TOGETHER_KEYS = {**SHORT, "dnll_ramp": 0.0, "lr": 0.01}
+TOGETHER: dict[str, dict[str, Any]] = {
+    "dnll": {"dnll_selection": "error_perception"},
+    "fixmatch_dnll": {"dnll_num_negatives": 3},
+}
+TOGETHER_KEYS: dict[str, Any] = {**SHORT, "dnll_ramp": 0.0, "lr": 0.01}
 
 
 def run_share(rank, port, directory, results):
@@ -206,7 +213,7 @@ def test_two_processes_agree_with_one(tmp_path):
     context = mp.get_context("spawn")
     with context.Manager() as manager:
         results = manager.dict()
-        mp.spawn(run_share, args=(port, str(tmp_path / "two"), results), nprocs=2)
+        spawn(run_share, args=(port, str(tmp_path / "two"), results), nprocs=2)
         for name in TOGETHER:
             for rank in (0, 1):
                 found = results[name, rank]

@@ -65,7 +65,7 @@ def test_the_weight_of_negatives_ramps_up_in_the_shape_that_is_asked_for(shape, 
 def taught_samples(algorithm, threshold):
     """By the definition, sample by sample: for each network, whether it learns from the other."""
     probs = [[view.softmax(1) for view in views] for views in logits_of(algorithm)]
-    learns = [[], []]
+    learns: list[list[bool]] = [[], []]
     for row in range(len(probs[0][0])):
         stable, distance = [], []
         for views in probs:

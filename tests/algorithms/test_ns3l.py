@@ -133,7 +133,12 @@ def test_mixmatch_reads_the_mixed_labels_of_labeled_and_unlabeled_rows(tmp_path)
     algorithm = build_tiny("mixmatch_ns3l", tmp_path, ns3l_threshold=0.05)
     hook, kept = algorithm.hooks_dict["NS3LHook"], []
     read = hook.logits_and_negatives
-    hook.logits_and_negatives = lambda algorithm: kept.append(read(algorithm)) or kept[-1]
+
+    def reading(algorithm):
+        kept.append(read(algorithm))
+        return kept[-1]
+
+    hook.logits_and_negatives = reading
     algorithm.train()
     logits, negatives = kept[0]
     assert logits.shape == negatives.shape == (8 + 2 * 16, 10)

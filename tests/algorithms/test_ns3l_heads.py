@@ -45,7 +45,7 @@ class HeadMatch(AlgorithmBase):
 
 
 class SilentHeadMatch(HeadMatch):
-    get_logits = None
+    get_logits = None  # type: ignore[assignment]
 
 
 @pytest.fixture(autouse=True)

@@ -121,7 +121,10 @@ def test_the_table_stands_on_the_models_device(tmp_path):
 
 def test_a_draw_fetches_nothing_from_the_device():
     # A meta tensor has no values: what would fetch them raises.
-    excluded, indices = torch.zeros(50, 10, dtype=torch.bool, device="meta"), torch.zeros(4, dtype=int, device="meta")
+    excluded, indices = (
+        torch.zeros(50, 10, dtype=torch.bool, device="meta"),
+        torch.zeros(4, dtype=torch.int64, device="meta"),
+    )
     assert NegativeTable(excluded, 3, seed=1, fixed=True).draw(indices, 0).shape == (4, 10)
 
 

@@ -12,6 +12,7 @@ from usb_negsamp.algorithms.ns3l.rules import NegativeTable
 from usb_negsamp.host import Hook
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.checkpoints.resume import resume, save_now
+from usb_negsamp.host.randomness import keyed_randomness
 from usb_negsamp.host.wrapping import peer
 from usb_negsamp.testing import build_tiny, parameters_of
 
@@ -105,9 +106,18 @@ def test_the_second_network_stays_as_trained_in_the_checkpoint_and_learns_at_the
 
 def test_no_two_outer_steps_draw_alike(tmp_path, monkeypatch):
     drawn, keys = [], []
-    draw, keyed = NegativeTable.draw, peer.keyed_randomness
-    monkeypatch.setattr(NegativeTable, "draw", lambda self, rows, step: drawn.append(step) or draw(self, rows, step))
-    monkeypatch.setattr(peer, "keyed_randomness", lambda key: keys.append(key) or keyed(key))
+    draw = NegativeTable.draw
+
+    def recorded_draw(self, rows, step):
+        drawn.append(step)
+        return draw(self, rows, step)
+
+    def recorded_key(key):
+        keys.append(key)
+        return keyed_randomness(key)
+
+    monkeypatch.setattr(NegativeTable, "draw", recorded_draw)
+    monkeypatch.setattr(peer, "keyed_randomness", recorded_key)
     algorithm = build_tiny("ns3l_dnll_spl", tmp_path, **SHORT, ns3l_rule="uniform")
     algorithm.train()
     trained = set(drawn)

@@ -98,8 +98,8 @@ def test_the_result_is_a_share_and_no_order_of_images_matters(
     result = estimate_mismatch(seen, pool, method)
     assert 0.0 <= result <= 1.0
     generator = torch.Generator().manual_seed(seed)
-    shuffled = (x[torch.randperm(len(x), generator=generator)] for x in (seen, pool))
-    assert estimate_mismatch(*shuffled, method) == pytest.approx(result, abs=1e-9)
+    shuffled_seen, shuffled_pool = (x[torch.randperm(len(x), generator=generator)] for x in (seen, pool))
+    assert estimate_mismatch(shuffled_seen, shuffled_pool, method) == pytest.approx(result, abs=1e-9)
 
 
 @pytest.mark.parametrize("method", BY_ORDER)

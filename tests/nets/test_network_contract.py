@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -84,10 +85,10 @@ def test_biases_and_norms_are_spared_from_weight_decay_and_weights_are_not(net: 
     assert not any(name.startswith("classifier") and name.endswith("weight") for name in spared)
 
 
-def group_of(name: str, matcher: dict[str, object]) -> object:
+def group_of(name: str, matcher: dict[str, Any]) -> object:
     """Return the group of a parameter as the host's own look-up finds it, or None for the last group."""
     for group, rule in matcher.items():
-        for pattern, _ in [(rule, None)] if isinstance(rule, str) else rule:  # type: ignore[union-attr]
+        for pattern, _ in [(rule, None)] if isinstance(rule, str) else rule:
             found = re.match(pattern, name)
             if found:
                 return group, found.groups()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 import timm
@@ -28,8 +29,9 @@ def test_a_timm_encoder_that_does_not_classify_is_refused() -> None:
 
 
 def test_builders_travel_to_other_processes() -> None:
-    for builder in (timm_builder("resnet10t"), torchvision_builder("resnet18")):
-        assert pickle.loads(pickle.dumps(builder)).args == builder.args  # type: ignore[attr-defined]
+    builders: tuple[Any, ...] = (timm_builder("resnet10t"), torchvision_builder("resnet18"))
+    for builder in builders:
+        assert pickle.loads(pickle.dumps(builder)).args == builder.args
 
 
 def test_the_features_of_a_timm_model_are_its_own() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -40,6 +42,8 @@ class WrongKey(OwnMatch):
 
 
 class ChangedOutput(OwnMatch):
+    changed: Callable[[Any, Any], Any]
+
     def train_step(self, x_lb, y_lb, x_ulb_w, x_ulb_s):
         return self.changed(*super().train_step(x_lb, y_lb, x_ulb_w, x_ulb_s))
 
@@ -145,7 +149,7 @@ class EndlessStatistics(OwnMatch):
     def train(self):
         super().train()
         norm = next(layer for layer in self.model.modules() if hasattr(layer, "running_var"))
-        norm.running_var[0] = float("inf")
+        norm.get_buffer("running_var")[0] = float("inf")
 
 
 class NoiseHook(Hook):

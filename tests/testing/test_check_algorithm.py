@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from typing import Any
 
 import numpy as np
 import own_algorithms
@@ -137,7 +138,7 @@ def test_a_wrapper_of_ones_own_that_draws_nothing_at_weight_zero_passes():
 def test_a_key_named_by_the_caller_is_set_to_zero_and_the_parent_is_the_base(monkeypatch):
     own_algorithms.register()
     ALGORITHMS["own_child"] = type("OwnChild", (own_algorithms.OwnMatch,), {})
-    keys = {"overrides": SHORT, "checks": ["weight_zero"], "weight_key": "own_weight"}
+    keys: dict[str, Any] = {"overrides": SHORT, "checks": ["weight_zero"], "weight_key": "own_weight"}
     # The parent has the key as well, at its default.
     with pytest.raises(ConformanceError, match="own_child with own_weight=0 to be own_match bit for bit"):
         check_algorithm("own_child", **keys)
@@ -156,7 +157,7 @@ def test_a_process_that_fails_says_why():
 
 
 def test_a_process_that_does_not_know_the_algorithm_says_how_to_tell_it(tmp_path):
-    request = {"name": "own_match", "register": None, "overrides": {}, "world_size": 2}
+    request: dict[str, Any] = {"name": "own_match", "register": None, "overrides": {}, "world_size": 2}
     (tmp_path / "request.json").write_text(json.dumps(request))
     with pytest.raises(LookupError):
         take_part(tmp_path / "request.json", 1)
@@ -165,9 +166,17 @@ def test_a_process_that_does_not_know_the_algorithm_says_how_to_tell_it(tmp_path
 
 def test_generators_and_device_are_put_back():
     selected = device.selected()
-    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    states = (
+        random.getstate(),
+        np.random.get_state(legacy=False)["state"]["key"].tolist(),
+        torch.get_rng_state().tolist(),
+    )
     check_algorithm("fixmatch", overrides=SHORT, checks=["run"])
-    assert (random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()) == states
+    assert (
+        random.getstate(),
+        np.random.get_state(legacy=False)["state"]["key"].tolist(),
+        torch.get_rng_state().tolist(),
+    ) == states
     assert device.selected() == selected
 
 

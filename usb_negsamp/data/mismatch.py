@@ -62,11 +62,11 @@ def neighbor_scores(seen_features: Tensor, pool_features: Tensor, num_neighbors:
         )
     seen, pool = (F.normalize(x.detach().to("cpu", torch.float32), dim=1) for x in (seen_features, pool_features))
     near = []
-    for rows in torch.arange(len(seen)).split(_ROWS):
+    for rows in torch.split(torch.arange(len(seen)), _ROWS):
         distances = _distances(seen[rows], seen)
         distances[torch.arange(len(rows)), rows] = float("inf")
         near.append(distances.kthvalue(num_neighbors, dim=1).values)
-    far = [_distances(rows, seen).kthvalue(num_neighbors, dim=1).values for rows in pool.split(_ROWS)]
+    far = [_distances(rows, seen).kthvalue(num_neighbors, dim=1).values for rows in torch.split(pool, _ROWS)]
     return -torch.cat(near), -torch.cat(far)
 
 
@@ -106,7 +106,7 @@ def ranks_within_classes(
     seen, pool = (x.detach().to("cpu", torch.float64) for x in (seen_scores, pool_scores))
     seen_classes, pool_classes = seen_predictions.cpu(), pool_predictions.cpu()
     seen_ranks, pool_ranks = torch.zeros_like(seen), torch.zeros_like(pool)
-    for label in seen_classes.unique():
+    for label in torch.unique(seen_classes):
         of_seen, of_pool = seen_classes == label, pool_classes == label
         reference = seen[of_seen].sort().values
         order = seen[of_seen].argsort(stable=True)

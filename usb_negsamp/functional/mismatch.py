@@ -105,7 +105,7 @@ def _storey(seen: Tensor, pool: Tensor) -> float:
     """
     n, m = len(seen), len(pool)
     first = torch.arange(20, dtype=torch.int64) * n // 20
-    thresholds = seen.sort().values[first].unique()
+    thresholds = torch.unique(seen.sort().values[first])
     seen_tail, pool_tail = _tails(seen, pool, thresholds)
     shares = pool_tail / seen_tail
     smoothed = (pool_tail * m + 1.0) / (m + 2.0)  # a tail that no image reaches is not known exactly
@@ -117,7 +117,7 @@ def _storey(seen: Tensor, pool: Tensor) -> float:
 
 def _best_bin(seen: Tensor, pool: Tensor) -> float:
     """Return alpha at the threshold of the least upper bound, over all scores up to the highest seen one."""
-    thresholds = torch.cat([seen, pool[pool <= seen.max()]]).unique()
+    thresholds = torch.unique(torch.cat([seen, pool[pool <= seen.max()]]))
     seen_tail, pool_tail = _tails(seen, pool, thresholds)
     shares = pool_tail / seen_tail
     width = sum(math.sqrt(math.log(4.0 / _CONFIDENCE) / (2.0 * count)) for count in (len(seen), len(pool)))
@@ -135,7 +135,7 @@ def _minimum_ratio(seen: Tensor, pool: Tensor) -> float:
     bandwidth = 0.9 * spread * len(seen) ** -0.2
     if bandwidth < _LEAST_BANDWIDTH:  # all seen scores are equal: their density is a point
         return float(((pool >= seen.min()) & (pool <= seen.max())).double().mean())
-    return min(_least_kernel_ratio(rows, seen, pool, bandwidth) for rows in seen.split(_ROWS))
+    return min(_least_kernel_ratio(rows, seen, pool, bandwidth) for rows in torch.split(seen, _ROWS))
 
 
 def _least_kernel_ratio(rows: Tensor, seen: Tensor, pool: Tensor, bandwidth: float) -> float:

@@ -194,7 +194,7 @@ def class_distances(
         raise ValueError(f"Expected argument `chunk_size` to be at least 1, but got {chunk_size}")
     distances = x.new_full((x.shape[0], num_classes), float("inf"))
     for label in range(num_classes):
-        for members in reference[reference_labels == label].split(chunk_size):
+        for members in torch.split(reference[reference_labels == label], chunk_size):
             if members.shape[0] == 0:
                 continue
             for start in range(0, x.shape[0], chunk_size):

@@ -57,7 +57,7 @@ def magnitude_mask(weights: Mapping[str, Tensor], ratio: float) -> dict[str, Ten
             raise ValueError(f"Expected argument `weights` to be finite, but got NaN or infinity in {name!r}")
     magnitudes = torch.cat([at_least_float32(weight.detach()).abs().flatten() for weight in weights.values()])
     kept = _largest(magnitudes, round(ratio * magnitudes.numel()))
-    parts = kept.split([weight.numel() for weight in weights.values()])
+    parts = torch.split(kept, [weight.numel() for weight in weights.values()])
     return {name: part.view(weight.shape) for (name, weight), part in zip(weights.items(), parts, strict=True)}
 
 
@@ -109,7 +109,8 @@ def hard_mask(scores: Tensor, ratio: float) -> Tensor:
     tensor([0., 1., 1., 0.])
     """
     check_between("ratio", ratio, 0.0, 1.0)
-    return _HardMask.apply(scores, round(ratio * scores.numel()))
+    mask: Tensor = _HardMask.apply(scores, round(ratio * scores.numel()))  # type: ignore[no-untyped-call]
+    return mask
 
 
 def soft_mask(scores: Tensor) -> Tensor:
@@ -127,7 +128,8 @@ def soft_mask(scores: Tensor) -> Tensor:
     >>> scores.grad
     tensor([ 1.,  0., -1.])
     """
-    return _SoftMask.apply(scores)
+    mask: Tensor = _SoftMask.apply(scores)  # type: ignore[no-untyped-call]
+    return mask
 
 
 class _HardMask(torch.autograd.Function):

@@ -84,7 +84,7 @@ def _find_spec(name: str) -> ModuleSpec | None:
 @contextmanager
 def _standing_in(name: str, stand_in: ModuleType) -> Iterator[None]:
     missing = object()
-    before = sys.modules.get(name, missing)
+    before: Any = sys.modules.get(name, missing)
     sys.modules[name] = stand_in
     try:
         yield
@@ -92,7 +92,7 @@ def _standing_in(name: str, stand_in: ModuleType) -> Iterator[None]:
         if before is missing:
             sys.modules.pop(name, None)
         else:
-            sys.modules[name] = before  # type: ignore[assignment]
+            sys.modules[name] = before
 
 
 @contextmanager

@@ -36,8 +36,7 @@ def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> di
             parsers.append(self)
 
     shim = types.ModuleType("argparse")
-    shim.__dict__.update(vars(argparse))
-    shim.ArgumentParser = RecordingParser  # type: ignore[attr-defined]
+    shim.__dict__.update(vars(argparse), ArgumentParser=RecordingParser)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(config, "argparse", shim))
         # The host looks for a free port by a shell command; nobody here uses that port.

@@ -10,6 +10,7 @@ from semilearn.core.utils import build, misc
 from torch import Tensor
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.built_data import BuiltData, built_data_of
 from usb_negsamp.host.randomness import keyed_randomness
 
@@ -17,7 +18,7 @@ from usb_negsamp.host.randomness import keyed_randomness
 class Built(NamedTuple):
     """An algorithm that is ready to train, and what its run records of the data."""
 
-    algorithm: Any
+    algorithm: HostAlgorithm
     data: BuiltData
 
 
@@ -36,7 +37,7 @@ def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Built:
 
 
 @torch.no_grad()
-def check_network(algorithm: Any) -> None:
+def check_network(algorithm: HostAlgorithm) -> None:
     """Show the network one image of the run's, before anything is written; it and all generators are as before.
 
     Raises:

@@ -25,7 +25,7 @@ def keyed_randomness(key: int) -> Iterator[None]:
     """
     python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
     # Seeding CUDA before it is initialized would be done again, out of place, when it is.
-    on_cuda = torch.cuda.is_available() and torch.cuda.is_initialized()
+    on_cuda = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     cuda_states = torch.cuda.get_rng_state_all() if on_cuda else []
     random.seed(key)
     np.random.seed(key & 0xFFFFFFFF)

@@ -12,6 +12,12 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
+def _summed(values: Tensor) -> Tensor:
+    """``values`` summed over the process group, with their gradient."""
+    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    return total
+
+
 class CPUSyncBatchNorm(_BatchNorm):
     """Batch normalization whose batch statistics are summed over the process group, gradients included.
 
@@ -30,11 +36,11 @@ class CPUSyncBatchNorm(_BatchNorm):
         shape = [1, -1] + [1] * (input.dim() - 2)
         count = input.numel() / input.shape[1]
         sums = torch.cat([input.sum(axes), input.new_tensor([count])])
-        total, total_count = all_reduce(sums).split([input.shape[1], 1])
+        total, total_count = torch.split(_summed(sums), [input.shape[1], 1])
         mean = total / total_count
         centered = input - mean.view(shape)
         # Of the centered values: the difference of two large squares would lose a small variance.
-        variance = all_reduce(centered.square().sum(axes)) / total_count
+        variance = _summed(centered.square().sum(axes)) / total_count
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
                 tracked = self.num_batches_tracked

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from usb_negsamp.functional.ramps import linear_ramp
+from usb_negsamp.host.algorithm import HostAlgorithm
 
 Ramp = Callable[[float], float]
 
@@ -48,13 +49,14 @@ def warm_up_property(ramp_of: Callable[[Any], Ramp]) -> property:
     A linear warm-up that is not 0 stays the plain number that the host divides by itself.
     """
 
-    def get(algorithm: Any) -> float:
+    def get(algorithm: HostAlgorithm) -> float:
         try:
-            return vars(algorithm)["unsup_warm_up"]
+            share: float = vars(algorithm)["unsup_warm_up"]
         except KeyError:
             raise AttributeError(f"{type(algorithm).__name__!r} object has no attribute 'unsup_warm_up'") from None
+        return share
 
-    def put(algorithm: Any, share: float) -> None:
+    def put(algorithm: HostAlgorithm, share: float) -> None:
         ramp = ramp_of(algorithm)
         vars(algorithm)["unsup_warm_up"] = share if ramp is linear_ramp and share != 0 else WarmUp(share, ramp)
 

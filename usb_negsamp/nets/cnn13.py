@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import nn
@@ -76,18 +77,17 @@ class CNN13(ContractNet):
         _check_size(height, width)
         if min(height, width) < PADDED_SIZE:
             x = F.pad(x, (*_margins(width), *_margins(height)))
-        return self.stage3(self.stage2(self.stage1(x)))
+        feature_map: torch.Tensor = self.stage3(self.stage2(self.stage1(x)))
+        return feature_map
 
 
-def cnn13(
-    pretrained: bool = False, pretrained_path: str | None = None, num_classes: int = 10, **kwargs: int | float | None
-) -> CNN13:
+def cnn13(pretrained: bool = False, pretrained_path: str | None = None, num_classes: int = 10, **kwargs: Any) -> CNN13:
     """Build a :class:`CNN13`; with ``pretrained``, from the host's checkpoint at ``pretrained_path``.
 
     Raises:
         ConfigError: the checkpoint is missing or of another network; ``img_size`` below 28.
     """
-    net = CNN13(num_classes=num_classes, **kwargs)  # type: ignore[arg-type]
+    net = CNN13(num_classes=num_classes, **kwargs)
     if pretrained:
         load_pretrained(net, pretrained_path)
     return net

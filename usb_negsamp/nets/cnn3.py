@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 from torch import nn
@@ -58,22 +59,21 @@ class CNN3(ContractNet):
         _check_size(x.shape[-2], x.shape[-1])
         if self.training and self.noise > 0:
             x = x + self.noise * torch.randn_like(x)
-        return self.stage3(self.stage2(self.stage1(x)))
+        feature_map: torch.Tensor = self.stage3(self.stage2(self.stage1(x)))
+        return feature_map
 
     def pool(self, feature_map: torch.Tensor) -> torch.Tensor:
         """Return the features (N, 32): windows of 6x6 positions with stride 2, averaged."""
         return F.avg_pool2d(feature_map, kernel_size=6, stride=2).mean(dim=(2, 3))
 
 
-def cnn3(
-    pretrained: bool = False, pretrained_path: str | None = None, num_classes: int = 10, **kwargs: int | float | None
-) -> CNN3:
+def cnn3(pretrained: bool = False, pretrained_path: str | None = None, num_classes: int = 10, **kwargs: Any) -> CNN3:
     """Build a :class:`CNN3`; with ``pretrained``, from the host's checkpoint at ``pretrained_path``.
 
     Raises:
         ConfigError: the checkpoint is missing or of another network; ``img_size`` below 24.
     """
-    net = CNN3(num_classes=num_classes, **kwargs)  # type: ignore[arg-type]
+    net = CNN3(num_classes=num_classes, **kwargs)
     if pretrained:
         load_pretrained(net, pretrained_path)
     return net

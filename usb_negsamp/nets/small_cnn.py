@@ -43,7 +43,8 @@ class SmallCNN(ContractNet):
     def extract(self, x: torch.Tensor) -> torch.Tensor:
         """Return the feature map (N, 128, H // 4, W // 4) of images (N, 3, H, W)."""
         _check_size(x.shape[-2], x.shape[-1])
-        return self.stage3(self.stage2(self.stage1(x)))
+        feature_map: torch.Tensor = self.stage3(self.stage2(self.stage1(x)))
+        return feature_map
 
 
 def small_cnn(

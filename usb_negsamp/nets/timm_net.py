@@ -31,11 +31,13 @@ class TimmNet(ContractNet):
 
     def extract(self, x: torch.Tensor) -> torch.Tensor:
         """Return timm's feature map of images (N, 3, H, W)."""
-        return self.trunk.forward_features(x)
+        feature_map: torch.Tensor = self.trunk.forward_features(x)
+        return feature_map
 
     def pool(self, feature_map: torch.Tensor) -> torch.Tensor:
         """Return the features (N, num_features)."""
-        return self.trunk.forward_head(feature_map, pre_logits=True)
+        features: torch.Tensor = self.trunk.forward_head(feature_map, pre_logits=True)
+        return features
 
     def group_matcher(self, coarse: bool = False, prefix: str = "") -> GroupMatcher:
         """Return timm's own groups, for the parameter names as they are here, behind ``prefix``."""

@@ -25,24 +25,26 @@ class TorchvisionNet(ContractNet):
             ConfigError: the model does not end in a linear layer (SqueezeNet ends in a convolution).
         """
         super().__init__()
-        linear = [name for name, module in trunk.named_modules() if isinstance(module, nn.Linear)]
+        linear = [(name, module) for name, module in trunk.named_modules() if isinstance(module, nn.Linear)]
         if not linear:
             raise ConfigError(f"{type(trunk).__name__} has no linear layer to take features from; use another network")
-        parent, _, child = linear[-1].rpartition(".")
-        last = trunk.get_submodule(linear[-1])
+        path, last = linear[-1]
+        parent, _, child = path.rpartition(".")
         setattr(trunk.get_submodule(parent), child, nn.Identity())
         self.trunk: Any = trunk
-        self.num_features = int(last.in_features)  # type: ignore[arg-type]
+        self.num_features = int(last.in_features)
         self.classifier = linear_classifier(self.num_features, num_classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Return the features (N, num_features) of images (N, 3, H, W)."""
-        return self.trunk(x)
+        features: torch.Tensor = self.trunk(x)
+        return features
 
     def extract(self, x: torch.Tensor) -> torch.Tensor:
         """Return what the model's own pooling takes in, usually (N, C, h, w); the features where it has no pooling."""
         if not isinstance(getattr(self.trunk, "avgpool", None), nn.Module):
-            return self.trunk.features(x) if hasattr(self.trunk, "features") else self.trunk(x)
+            taken_in: torch.Tensor = self.trunk.features(x) if hasattr(self.trunk, "features") else self.trunk(x)
+            return taken_in
         seen: list[torch.Tensor] = []
         handle = self.trunk.avgpool.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         try:

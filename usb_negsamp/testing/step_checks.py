@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -14,6 +14,9 @@ from torch import Tensor
 from usb_negsamp.errors import ConfigError, did_you_mean
 from usb_negsamp.testing.report import Broken
 from usb_negsamp.testing.subject import Subject, described, insert_hook, stages
+
+if TYPE_CHECKING:
+    from usb_negsamp.host.algorithm import HostAlgorithm
 
 LOG_PREFIXES = ("train/", "eval/", "test/")
 LOG_NAMES = ("lr",)
@@ -85,7 +88,7 @@ def _look_before_update(algorithm: Any) -> None:
     class LossObserver(Hook):
         settings_only = True
 
-        def after_train_step(self, algorithm: Any) -> None:
+        def after_train_step(self, algorithm: HostAlgorithm) -> None:
             check_loss(algorithm.out_dict, "the hooks that run before the update of the weights")
             check_gradient(algorithm.out_dict["loss"], algorithm.model)
             raise _OneStep

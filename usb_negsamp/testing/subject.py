@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from torch import Tensor
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.testing.report import Broken
 from usb_negsamp.testing.tiny import build_tiny, parameters_of
+
+if TYPE_CHECKING:
+    from usb_negsamp.host.algorithm import HostAlgorithm
 
 
 @dataclass
@@ -93,7 +96,7 @@ class Subject:
         return Finished(algorithm, parameters_of(algorithm), strays)
 
 
-def stages(algorithm: Any) -> None:
+def stages(algorithm: HostAlgorithm) -> None:
     """All that the launcher does with a built algorithm: warm-up, training, fine-tuning, those that it has."""
     for stage in ("warmup", "train", "finetune"):
         if hasattr(algorithm, stage):
@@ -107,7 +110,7 @@ def after_each_step(algorithm: Any, act: Callable[[Any], None]) -> None:
     class Observer(Hook):
         settings_only = True
 
-        def after_train_step(self, algorithm: Any) -> None:
+        def after_train_step(self, algorithm: HostAlgorithm) -> None:
             act(algorithm)
 
     insert_hook(algorithm, Observer(), "LoggingHook")

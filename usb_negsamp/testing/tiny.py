@@ -6,10 +6,13 @@ import logging
 import os
 import random
 from argparse import Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from usb_negsamp.host.algorithm import HostAlgorithm
 
 TINY_RUN: dict[str, Any] = {
     "dataset": "digits",
@@ -82,7 +85,7 @@ def train_tiny(algorithm: str, save_dir: str | os.PathLike[str], **overrides: An
     return built
 
 
-def parameters_of(algorithm: Any) -> dict[str, torch.Tensor]:
+def parameters_of(algorithm: HostAlgorithm) -> dict[str, torch.Tensor]:
     """Every tensor of the live and the averaged model, by name."""
     return {
         f"{kind}.{name}": tensor.detach().clone()

@@ -210,7 +210,7 @@ def test_a_split_depends_on_its_options_alone(problem: tuple[np.ndarray, dict[st
     targets, options = problem
     first = open_set_split(targets, **options)
     np.random.seed(1)
-    before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]
+    before = np.random.get_state()[1].copy()  # type: ignore[index]
     second = open_set_split(targets.astype(np.uint8), **options)
     assert first.digest == second.digest
     assert np.array_equal(first.unlabeled, second.unlabeled)

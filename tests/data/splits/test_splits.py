@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,14 @@ from usb_negsamp.data import Split, labeled_split
 
 
 @st.composite
-def problems(draw: st.DrawFn) -> tuple[np.ndarray, dict[str, int]]:
+def problems(draw: st.DrawFn) -> tuple[np.ndarray, dict[str, Any]]:
     """Targets, some without a label, and options that they can satisfy."""
     num_classes = draw(st.integers(2, 6))
     sizes = draw(st.lists(st.integers(8, 30), min_size=num_classes, max_size=num_classes))
     without_label = draw(st.integers(0, 5))
     targets = np.repeat(np.arange(-1, num_classes), [without_label, *sizes])
     np.random.default_rng(draw(st.integers(0, 9))).shuffle(targets)
-    options = {
+    options: dict[str, Any] = {
         "num_labels": num_classes * draw(st.integers(1, 3)),
         "num_classes": num_classes,
         "validation_size": draw(st.integers(0, min(sizes))),
@@ -37,7 +38,7 @@ def same(first: Split, second: Split) -> bool:
 
 @settings(max_examples=80, deadline=None)
 @given(problems())
-def test_the_parts_are_disjoint_cover_everything_and_are_balanced(problem: tuple[np.ndarray, dict[str, int]]) -> None:
+def test_the_parts_are_disjoint_cover_everything_and_are_balanced(problem: tuple[np.ndarray, dict[str, Any]]) -> None:
     targets, options = problem
     split = labeled_split(targets, **options)
     together = np.concatenate([split.labeled, split.unlabeled, split.validation])
@@ -60,12 +61,12 @@ def test_the_parts_are_disjoint_cover_everything_and_are_balanced(problem: tuple
 
 @settings(max_examples=40, deadline=None)
 @given(problems())
-def test_a_split_depends_on_its_options_alone(problem: tuple[np.ndarray, dict[str, int]]) -> None:
+def test_a_split_depends_on_its_options_alone(problem: tuple[np.ndarray, dict[str, Any]]) -> None:
     targets, options = problem
     first = labeled_split(targets, **options)
     np.random.seed(1)
     random.seed(1)
-    before = np.random.get_state()[1].copy()  # type: ignore[union-attr,index]
+    before = np.random.get_state()[1].copy()  # type: ignore[index]
     second = labeled_split(targets.astype(np.int32), **options)
     assert same(first, second)
     assert first.digest == second.digest
@@ -73,7 +74,7 @@ def test_a_split_depends_on_its_options_alone(problem: tuple[np.ndarray, dict[st
 
 
 TARGETS = np.arange(200) % 4
-OPTIONS = {"num_labels": 40, "num_classes": 4, "validation_size": 20, "split_seed": 0}
+OPTIONS: dict[str, Any] = {"num_labels": 40, "num_classes": 4, "validation_size": 20, "split_seed": 0}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_targets_that_are_no_class_indices_are_refused() -> None:
 
 def test_validation_images_can_be_the_same_number_of_every_class() -> None:
     targets = np.repeat([0, 1, 2], [60, 20, 40])
-    options = {"num_labels": 6, "num_classes": 3, "validation_size": 12, "split_seed": 0}
+    options: dict[str, Any] = {"num_labels": 6, "num_classes": 3, "validation_size": 12, "split_seed": 0}
     by_size = labeled_split(targets, **options)
     equal = labeled_split(targets, **options, validation_shares="equal")
     assert np.bincount(targets[by_size.validation]).tolist() == [6, 2, 4]
@@ -189,7 +190,7 @@ def test_validation_images_can_be_the_same_number_of_every_class() -> None:
 
 
 def test_validation_images_that_cannot_be_shared_are_refused() -> None:
-    options = {"num_labels": 6, "num_classes": 3, "split_seed": 0}
+    options: dict[str, Any] = {"num_labels": 6, "num_classes": 3, "split_seed": 0}
     targets = np.repeat([0, 1, 2], [60, 20, 40])
     with pytest.raises(ConfigError, match=r"validation_size=13 cannot be shared equally by 3 classes.*: 12$"):
         labeled_split(targets, **options, validation_size=13, validation_shares="equal")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from semilearn.core import AlgorithmBase
+from torch.amp.grad_scaler import GradScaler
 
 from usb_negsamp import ConfigError
 from usb_negsamp.host import Hook, patching
@@ -135,7 +136,7 @@ def test_an_empty_scaler_state_leaves_the_live_scaler(tmp_path):
     algorithm.epoch = 0
     path = tmp_path / "cpu.pth"
     write_checkpoint({**algorithm.get_save_dict(), "loss_scaler": {}}, path)
-    algorithm.loss_scaler = torch.amp.GradScaler("cpu")
+    algorithm.loss_scaler = GradScaler("cpu")
     algorithm.load_model(str(path))
     assert algorithm.loss_scaler.is_enabled()
 
@@ -144,7 +145,12 @@ def test_resuming_reads_the_file_once(tmp_path, monkeypatch):
     path = cut_run("flexmatch", tmp_path)
     algorithm = build_tiny("flexmatch", tmp_path)
     reads, load = [], torch.load
-    monkeypatch.setattr(torch, "load", lambda *args, **kwargs: reads.append(args) or load(*args, **kwargs))
+
+    def counted(*args, **kwargs):
+        reads.append(args)
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(torch, "load", counted)
     resume(algorithm, path)
     assert len(reads) == 1
     assert algorithm.it == 7

@@ -11,7 +11,8 @@ from usb_negsamp import ConfigError
 from usb_negsamp.data import ImageArrays, ImageSource
 from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.host.datasets import build as datasets
-from usb_negsamp.host.datasets.built_data import BuiltData, built_data_of
+from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict, built_data_of
+from usb_negsamp.host.datasets.dataset_parts import image_digest
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.testing import build_tiny, tiny_arguments, train_tiny
 from usb_negsamp.testing.tiny import build_from
@@ -140,8 +141,10 @@ def test_the_views_of_one_algorithm_are_not_those_of_the_next(tmp_path):
 
 def test_data_that_an_algorithm_loads_by_itself_have_no_more_than_was_asked(tmp_path):
     algorithm, data = build_algorithm(tiny_arguments("vat_ns3l", tmp_path))
+    assert isinstance(algorithm.dataset_dict, DatasetDict)
     assert data is algorithm.dataset_dict.built
     assert data.num_labels == 40
+    assert data.split is not None
     assert len(data.split.labeled) == 40
     algorithm.dataset_dict = dict(algorithm.dataset_dict)
     assert built_data_of(algorithm) == BuiltData(num_labels=40)
@@ -151,12 +154,19 @@ def small_source(classes=10, per_class=8):
     generator = np.random.default_rng(0)
     targets = np.repeat(np.arange(classes), per_class)
     arrays = ImageArrays(generator.integers(0, 256, (len(targets), 32, 32, 3), dtype=np.uint8), targets)
-    return ImageSource("cifar10", tuple(map(str, range(classes))), arrays, None, None, arrays, *[(0.5,) * 3] * 2, True)
+    return ImageSource(
+        "cifar10", tuple(map(str, range(classes))), arrays, None, None, arrays, (0.5,) * 3, (0.5,) * 3, True
+    )
 
 
 def test_the_hosts_own_loader_serves_its_sets_until_a_key_needs_ours(tmp_path, monkeypatch):
     calls = []
-    load = datasets.host_or_source(lambda args, *names: calls.append(names) or {"host": True})
+
+    def host_sets(args, *names):
+        calls.append(names)
+        return {"host": True}
+
+    load = datasets.host_or_source(host_sets)
     monkeypatch.setattr(datasets, "load_source", lambda name, **options: small_source())
     args = tiny_arguments("vat", tmp_path, validation_size=0, num_labels=20, img_size=32)
     assert load(args, "vat", "cifar10", 20, 10, "data", True) == {"host": True}
@@ -171,11 +181,11 @@ def test_an_image_digest_is_that_of_the_bytes_however_they_lie_in_memory():
     targets = np.arange(2500)
     expected = hashlib.sha256(images.tobytes() + targets.astype("<i8").tobytes()).hexdigest()
     assert not images.flags.c_contiguous
-    assert datasets.image_digest(ImageArrays(images, targets)) == expected
+    assert image_digest(ImageArrays(images, targets)) == expected
 
 
 def test_image_digests_tell_images_and_labels_apart():
     arrays = small_source().train
     other = ImageArrays(arrays.images, arrays.targets[::-1].copy())
-    assert datasets.image_digest(arrays) == datasets.image_digest(arrays, None)
-    assert datasets.image_digest(arrays) != datasets.image_digest(other)
+    assert image_digest(arrays) == image_digest(arrays, None)
+    assert image_digest(arrays) != image_digest(other)

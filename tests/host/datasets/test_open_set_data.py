@@ -46,7 +46,8 @@ def stand_in(name: str, classes: int, per_class: int, side: int = 4, unlabeled: 
         arrays(np.full(unlabeled, -1)) if unlabeled else None,
         None,
         arrays(np.repeat(labels, 3)),
-        *[(0.5,) * 3] * 2,
+        (0.5,) * 3,
+        (0.5,) * 3,
         True,
     )
 
@@ -180,7 +181,7 @@ def test_the_same_options_give_the_same_digest_and_others_another(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def digest(**keys: Any) -> str:
-        return load(monkeypatch, tmp_path, DIGITS, **{**OPEN, **keys}).built.split_digest  # type: ignore[no-any-return]
+        return load(monkeypatch, tmp_path, DIGITS, **{**OPEN, **keys}).built.split_digest
 
     first = digest()
     assert digest(algorithm="fixmatch_ns3l") == first

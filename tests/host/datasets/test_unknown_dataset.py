@@ -149,16 +149,17 @@ def test_our_own_data_sets_come_first() -> None:
         seen.append(args)
         return {"train_lb": "ours"}
 
-    unknown_dataset.EXTRA_DATASETS["cifar10"] = ours
+    EXTRA_DATASETS["cifar10"] = ours
     loaded = _load("cifar10")
     assert loaded == {"train_lb": "ours"}
+    assert isinstance(loaded, DatasetDict)
     assert loaded.built == BuiltData(num_labels=40), "nothing is known of data that were read and split elsewhere"
     assert seen == [(ARGS, "fixmatch", "cifar10", 40, 10, "data", True)]
 
 
 def test_what_is_recorded_of_our_own_data_comes_through() -> None:
     built = BuiltData(303, data_digest="d" * 64, split_digest="s" * 64)
-    unknown_dataset.EXTRA_DATASETS["cifar10"] = lambda *args: DatasetDict({"train_lb": "ours"}, built)
+    EXTRA_DATASETS["cifar10"] = lambda *args: DatasetDict({"train_lb": "ours"}, built)
     assert _load("cifar10").built is built
 
 

@@ -82,7 +82,8 @@ def test_the_joined_labeled_rows_leave_the_statistics_of_their_own_pass(tmp_path
         _, algorithm = learned_from("fixmatch", tmp_path / str(use_cat), bn_update="labeled", use_cat=use_cat)
         layer = first_layer(algorithm)
         statistics.append(torch.cat([layer.running_mean, layer.running_var]))
-    assert torch.allclose(*statistics, atol=1e-6)
+    apart, joined = statistics
+    assert torch.allclose(apart, joined, atol=1e-6)
 
 
 @pytest.mark.parametrize(("mode", "by_teacher"), [("joint", [False, False]), ("all", [False, True, False])])

@@ -57,7 +57,12 @@ def test_every_algorithm_that_warms_up_takes_the_sigmoid(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    monkeypatch.setitem(RAMPS, "sigmoid", lambda t: asked.append(t) or 0.5)
+
+    def half(share: float) -> float:
+        asked.append(share)
+        return 0.5
+
+    monkeypatch.setitem(RAMPS, "sigmoid", half)
     train_tiny(name, tmp_path, unsup_ramp="sigmoid", unsup_warm_up=0.4, num_train_iter=2, epoch=1)
     assert asked[:2] == pytest.approx([0.0, 1 / 0.8])
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from stopped_run import train_stopped_and_resumed
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils.parametrizations import weight_norm
 
 from usb_negsamp.errors import ConfigError
@@ -206,7 +207,7 @@ def test_a_step_that_the_loss_scaler_skips_decays_nothing(tmp_path: Path) -> Non
     algorithm = build_tiny("mixmatch", tmp_path, **OFFICIAL)
     algorithm.hooks_dict[HOOK_NAME].before_train_step(algorithm)
     before = parameters_of(algorithm)
-    scaler = torch.amp.GradScaler("cpu")
+    scaler = GradScaler("cpu")
     scaler.scale(algorithm.model(torch.randn(4, 3, 16, 16))["logits"].sum() * float("inf")).backward()
     scaler.step(algorithm.optimizer)
     after = parameters_of(algorithm)

@@ -19,6 +19,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.options import vat_options
 from usb_negsamp.host.options.vat_options import VATPseudoLabelHook, VATSettings
 from usb_negsamp.host.patching import undone
+from usb_negsamp.host.wrapping.virtual_adversary import adversarial_logits
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 
@@ -60,7 +61,7 @@ def test_the_direction_decides_which_output_is_the_target(monkeypatch: pytest.Mo
 
 def test_the_probe_and_the_number_of_iterations_reach_the_search(tmp_path: Path, monkeypatch: Any) -> None:
     asked = []
-    search = vat_options.adversarial_logits
+    search = adversarial_logits
 
     def recorded(
         algorithm: Any, model: Any, x: Any, y: Tensor, xi: float, eps: float, iters: int, *rest: Any
@@ -97,8 +98,9 @@ def test_the_entropy_may_be_that_of_the_perturbed_logits(tmp_path: Path) -> None
 
 
 def test_no_option_adds_a_forward_pass(tmp_path: Path) -> None:
-    passes = []
-    for settings in ({}, {"vat_entropy_on": "perturbed", "vat_pseudo_label_weight": 1.0}):
+    passes: list[int] = []
+    variants: tuple[dict[str, Any], ...] = ({}, {"vat_entropy_on": "perturbed", "vat_pseudo_label_weight": 1.0})
+    for settings in variants:
         algorithm = build_tiny("vat", tmp_path / str(len(passes)), num_train_iter=1, epoch=1, **settings)
         count: list[int] = []
         algorithm.model.register_forward_pre_hook(

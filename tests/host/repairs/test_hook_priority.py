@@ -15,7 +15,7 @@ from usb_negsamp.host.patching import undone
 
 
 def _algorithm(*registrations: tuple[str, str]) -> Any:
-    algorithm = object.__new__(AlgorithmBase)
+    algorithm: Any = object.__new__(AlgorithmBase)
     algorithm._hooks, algorithm.hooks_dict = [], OrderedDict()
     algorithm.made = [Hook() for _ in registrations]
     for hook, (name, priority) in zip(algorithm.made, registrations, strict=True):

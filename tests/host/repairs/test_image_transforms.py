@@ -99,7 +99,8 @@ def test_images_of_any_kind_are_cropped_as_torchvision_crops_them(
     for operation in (crop, SameCrop(crop)):
         torch.manual_seed(1)
         cropped.append(np.asarray(operation(image)))
-    assert np.array_equal(*cropped)
+    expected, found = cropped
+    assert np.array_equal(expected, found)
 
 
 def test_an_image_that_is_too_small_gets_torchvisions_error() -> None:

@@ -1,16 +1,19 @@
 """V9, B14: a network reaches the selected device, alone or in several processes."""
 
+import importlib
 from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.multiprocessing as mp
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 # Spawned children import this file first: the host must come to them through us, too.
 from usb_negsamp.host import device, patching, sync_batch_norm
-from usb_negsamp.host.build import misc
 from usb_negsamp.host.sync_batch_norm import CPUSyncBatchNorm, convert_sync_batch_norm
+
+misc = importlib.import_module("semilearn.core.utils.misc")
 
 
 def test_on_the_cpu_a_network_stays_and_the_batch_size_too():
@@ -62,7 +65,7 @@ def test_two_processes_normalize_by_the_statistics_of_the_whole_batch():
     context = mp.get_context("spawn")
     with context.Manager() as manager:
         results = manager.dict()
-        mp.spawn(run_half, args=(free_port(), x, y, results), nprocs=2)
+        spawn(run_half, args=(free_port(), x, y, results), nprocs=2)
         for rank in (0, 1):
             grads, mean, variance = results[rank]
             for name, parameter in whole.named_parameters():
@@ -75,7 +78,7 @@ def test_conversion_keeps_the_state_and_alone_it_is_the_plain_layer():
     net, x = network(), torch.randn(8, 3, 6, 6)
     expected = net(x)
     converted = convert_sync_batch_norm(network())
-    assert isinstance(converted[1], CPUSyncBatchNorm)
+    assert isinstance(converted.get_submodule("1"), CPUSyncBatchNorm)
     assert torch.equal(converted(x), expected)
     assert converted.state_dict().keys() == net.state_dict().keys()
 
@@ -90,8 +93,8 @@ def test_conversion_keeps_the_parameters_that_an_optimizer_holds():
 @pytest.mark.parametrize(("mean", "std"), [(30.1, 0.0), (100.0, 0.05)])
 def test_a_channel_that_hardly_varies_is_normalized_too(mean, std, monkeypatch):
     """Two processes with the same batch: sums are twice one's."""
-    monkeypatch.setattr(sync_batch_norm.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(sync_batch_norm.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(sync_batch_norm, "all_reduce", lambda values: 2 * values)
     x = mean + std * torch.randn(16, 2, 4, 4)
     expected = torch.nn.BatchNorm2d(2)(x.double().float())

@@ -67,7 +67,7 @@ def test_gradients_that_are_there_already_stay():
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
     VAT.vat_loss(host_algorithm(), net, x, net(x)["logits"], eps=1.0)
-    assert all(torch.equal(p.grad, torch.ones_like(p)) for p in net.parameters())
+    assert all(p.grad is not None and torch.equal(p.grad, torch.ones_like(p)) for p in net.parameters())
     with patching.undone("virtual_adversary"):
         VAT.vat_loss(host_algorithm(), net, x, net(x)["logits"], eps=1.0)
     assert not all(p.grad is not None and torch.equal(p.grad, torch.ones_like(p)) for p in net.parameters())

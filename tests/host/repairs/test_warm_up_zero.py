@@ -53,7 +53,7 @@ def test_a_warm_up_is_the_host_s(step: int, weight: float) -> None:
 
 
 def test_an_algorithm_without_warm_up_has_no_such_attribute() -> None:
-    algorithm = object.__new__(AlgorithmBase)
+    algorithm: Any = object.__new__(AlgorithmBase)
     assert not hasattr(algorithm, "unsup_warm_up")
     algorithm.unsup_warm_up = 0.3
     assert algorithm.unsup_warm_up == 0.3

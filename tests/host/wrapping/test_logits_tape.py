@@ -69,7 +69,9 @@ def test_the_offset_is_kept_while_the_shapes_stay():
         x_lb, weak = torch.randn(2, 3), torch.randn(4, 3)
         tape.start()
         logits = net(torch.cat((x_lb, weak)))["logits"]
-        assert torch.equal(tape.rows(weak, "x_ulb_w", with_grad=True), logits[2:])
+        rows = tape.rows(weak, "x_ulb_w", with_grad=True)
+        assert rows is not None
+        assert torch.equal(rows, logits[2:])
     assert list(tape._offsets.values()) == [2]
 
 
@@ -118,6 +120,7 @@ class TwoHeads(nn.Module):
 class EvaluatesWithTheMean:
     """As the host's MultiMatch."""
 
+    model: nn.Module
     num_heads = 2
     gpu = None
 

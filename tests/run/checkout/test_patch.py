@@ -16,6 +16,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.checkout import patch
 from usb_negsamp.run.checkout.insertions import read_insertions, with_insertions, without_insertions
 from usb_negsamp.run.cli.main import main
+from usb_negsamp.run.configuration.packaged import packaged_folder
 
 # As much of the two scripts as the patches look for, in lines of our own.
 TRAIN = """\
@@ -79,7 +80,7 @@ def our_configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "table1").mkdir(parents=True)
     (folder / "a.yaml").write_text("algorithm: ns3l\n")
     (folder / "table1/b.yaml").write_text("algorithm: vat_ns3l\n")
-    original = patch.packaged_folder
+    original = packaged_folder
     monkeypatch.setattr(patch, "packaged_folder", lambda name: folder if name == "config" else original(name))
     return folder
 
@@ -339,7 +340,7 @@ def test_check_tells_pristine_patched_and_modified_apart(
         return code, capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
 
     patches = tmp_path / "patches"
-    shutil.copytree(patch.packaged_folder("patches"), patches)
+    shutil.copytree(packaged_folder("patches"), patches)
     sums = [f"{hashlib.sha256((checkout / name).read_bytes()).hexdigest()}  {name}" for name in ("train.py", "eval.py")]
     (patches / patch.PRISTINE).write_text("# known\n" + "\n".join(sums) + "\n")
     monkeypatch.setattr(patch, "packaged_folder", lambda name: patches if name == "patches" else our_configs)
@@ -362,7 +363,7 @@ def test_check_tells_pristine_patched_and_modified_apart(
 
 
 def test_the_packaged_patches_hold_no_line_of_the_host() -> None:
-    for path in patch.packaged_folder("patches").glob("*.insert"):
+    for path in packaged_folder("patches").glob("*.insert"):
         for line in path.read_text().splitlines():
             assert line == "" or line.startswith(("#", "+", "file: ", "before: ^", "after: ^"))
 
@@ -375,7 +376,7 @@ def run_patched_lines(checkout: Path, environment: dict[str, str]) -> subprocess
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1\n")
         (info / "entry_points.txt").write_text(f"[semilearn.plugins]\n{name} = {name}_plugin:register\n")
-    insertions = [one for one in read_insertions(patch.packaged_folder("patches")) if one.patch == "plugins"]
+    insertions = [one for one in read_insertions(packaged_folder("patches")) if one.patch == "plugins"]
     text = with_insertions("import os\nfrom semilearn.algorithms import x\n", "train.py", insertions[:1])
     (checkout / "train.py").write_text(text)
     (checkout / "semilearn/algorithms.py").write_text("x = print('semilearn is imported')\n")

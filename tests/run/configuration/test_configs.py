@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +89,13 @@ def random_source(name: str) -> ImageSource:
 @pytest.fixture
 def random_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every source is a few random images; nothing is read or downloaded."""
+
+    def noise(name: str, data_dir: Any, img_size: Any) -> Any:
+        return random_source(name)
+
     for registry in (SOURCES, HOST_SOURCES):
         for name in registry:
-            monkeypatch.setitem(registry, name, lambda data_dir, img_size, name=name: random_source(name))
+            monkeypatch.setitem(registry, name, partial(noise, name))
 
 
 def resolved(path: str, **changes: Any) -> Resolved:

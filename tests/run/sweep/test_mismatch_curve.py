@@ -184,7 +184,14 @@ def test_a_sweep_over_the_mismatch_leaves_figure_table_and_summary(
     assert capsys.readouterr().out.count("| algorithm |") == 3, "a table for each mismatch"
 
 
-TINY = {"img_size": 16, "uratio": 2, "eval_batch_size": 256, "epoch": 1, "num_train_iter": 4, "num_eval_iter": 4}
+TINY: dict[str, Any] = {
+    "img_size": 16,
+    "uratio": 2,
+    "eval_batch_size": 256,
+    "epoch": 1,
+    "num_train_iter": 4,
+    "num_eval_iter": 4,
+}
 TINY.update(num_log_iter=4, num_workers=0, lr=0.01, use_tensorboard=False, curve=False)
 
 

@@ -167,7 +167,7 @@ def test_a_study_that_cannot_be_is_one_line(run_study, tmp_path, capsys, content
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
     monkeypatch.chdir(BENCHMARKS.parent)
-    first = {}
+    first: dict[Any, Any] = {}
     for cell in study.cells(path, tmp_path):
         first.setdefault(tuple(cell.names.values()), cell)
     plan = study.plan_of(list(first.values()), tmp_path / path.stem, to_start=False)

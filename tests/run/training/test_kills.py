@@ -79,7 +79,7 @@ def counted_writes(pipe: int, kill_at: int | None, after: bool) -> Iterator[None
         if here:
             os._exit(KILLED)
 
-    os.replace = counted
+    os.replace = counted  # type: ignore[assignment]
     try:
         yield
     finally:

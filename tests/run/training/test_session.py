@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.training import run, session
@@ -79,7 +80,7 @@ def test_the_hosts_arguments_are_told_of_the_device_and_of_the_processes() -> No
 def test_a_signal_during_the_build_ends_the_run_before_anything_is_written(
     signum: int, write_config: Callable[..., str], work_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = run.build_algorithm
+    build = build_algorithm
 
     def interrupted(*args: Any) -> Any:
         os.kill(os.getpid(), signum)

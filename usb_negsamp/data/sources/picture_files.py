@@ -35,7 +35,7 @@ def picture_files(folder: Path) -> list[PictureFile]:
             no file.
     """
     found: list[PictureFile] = []
-    waiting = [(str(folder), (os.path.realpath(folder),))]
+    waiting: list[tuple[str, tuple[str, ...]]] = [(str(folder), (os.path.realpath(folder),))]
     while waiting:
         name, opened = waiting.pop()
         for entry in _visible_entries(name):

@@ -67,7 +67,8 @@ class OpenSetSplit:
                 f"targets: expected 0..{num_classes - 1}, the classes of the split, "
                 f"but got {targets.min()}..{targets.max()}"
             )
-        return np.array([self.class_map[label] for label in range(num_classes)], dtype=np.int64)[targets]
+        originals = np.array([self.class_map[label] for label in range(num_classes)], dtype=np.int64)
+        return np.take(originals, targets)
 
 
 def open_set_split(

@@ -53,7 +53,8 @@ class ReflectCrop:
     def _positions(self, length: int, start: int) -> np.ndarray:
         """Where the pixels ``start`` to ``start + size`` of the reflected line come from."""
         positions = np.abs(np.arange(start - self.padding, start - self.padding + self.size))
-        return (length - 1) - np.abs((length - 1) - positions)
+        reflected: np.ndarray = (length - 1) - np.abs((length - 1) - positions)
+        return reflected
 
 
 class NormalizedTensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from semilearn.core import hooks as host_hooks
+
+from usb_negsamp.host.algorithm import HostAlgorithm
 
 LATEST = "latest_model.pth"
 BEST = "model_best.pth"
@@ -17,7 +18,7 @@ class CheckpointHook(host_hooks.CheckpointHook):
     A run that is killed between the two goes on from the latest checkpoint before, and makes the same best model again.
     """
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Save if an evaluation was due, in the first process."""
         if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
             return

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import Any
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.checkpoints.run_state import restore_run_state
 from usb_negsamp.host.datasets.seeded_loading import skip_to
 
 
-def resume(algorithm: Any, path: str | os.PathLike[str]) -> None:
+def resume(algorithm: HostAlgorithm, path: str | os.PathLike[str]) -> None:
     """Bring ``algorithm`` to the state saved at ``path``: the next step is the one that would have come.
 
     Raises:
@@ -41,7 +41,7 @@ def resume(algorithm: Any, path: str | os.PathLike[str]) -> None:
         algorithm.print_fn(f"{path} holds no random state (it is not ours): the run goes on, but not bit for bit")
 
 
-def save_now(algorithm: Any, name: str = "latest_model.pth") -> str:
+def save_now(algorithm: HostAlgorithm, name: str = "latest_model.pth") -> str:
     """Save the run's state after the present step; returns the file's path."""
     run_dir = os.path.join(algorithm.save_dir, algorithm.save_name)
     algorithm.save_model(name, run_dir)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from usb_negsamp.host.algorithm import HostAlgorithm
+
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -21,16 +23,17 @@ def _is_state(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(item, _SCALARS) for item in value.values())
 
 
-def run_state(algorithm: Any) -> dict[str, Any]:
+def run_state(algorithm: HostAlgorithm) -> dict[str, Any]:
     """The random generators' states and every hook's plain attributes, as plain tensors and numbers.
 
     A hook whose attributes are the run's settings and nothing else says so with ``settings_only = True``.
     """
     python_version, python_words, python_gauss = random.getstate()
     numpy_state = np.random.get_state(legacy=False)
+    on_cuda = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     state: dict[str, Any] = {
         "torch_rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state() if torch.cuda.is_available() and torch.cuda.is_initialized() else None,
+        "cuda_rng": torch.cuda.get_rng_state() if on_cuda else None,
         "python_rng": [python_version, list(python_words), python_gauss],
         "numpy_rng": [
             numpy_state["state"]["key"].astype(np.int64),
@@ -52,7 +55,7 @@ def run_state(algorithm: Any) -> dict[str, Any]:
     return state
 
 
-def restore_run_state(algorithm: Any, state: dict[str, Any]) -> None:
+def restore_run_state(algorithm: HostAlgorithm, state: dict[str, Any]) -> None:
     """Put the random generators and the hooks back as :func:`run_state` found them."""
     device = next(algorithm.model.parameters()).device
     torch.set_rng_state(state["torch_rng"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usb_negsamp.data import SplitRecord
+from usb_negsamp.host.algorithm import HostAlgorithm
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class DatasetDict(dict[str, Any]):
         self.built = built
 
 
-def built_data_of(algorithm: Any) -> BuiltData:
+def built_data_of(algorithm: HostAlgorithm) -> BuiltData:
     """What the run of ``algorithm`` records; of an algorithm that loads its data by itself no more than was asked."""
     parts = algorithm.dataset_dict
     return parts.built if isinstance(parts, DatasetDict) else BuiltData(algorithm.args.num_labels)

@@ -9,7 +9,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 
-class ExtraViews(Dataset):
+class ExtraViews(Dataset[Any]):
     """A labeled or unlabeled data set whose samples carry further views of the same image.
 
     They are drawn after the sample itself, which is the same with and without them.

@@ -19,6 +19,7 @@ import torch
 from semilearn.datasets import DistributedSampler
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.randomness import mix
 
 SECONDS_AFTER_SIGTERM = 30.0
@@ -47,7 +48,7 @@ class SeededSampler(DistributedSampler):
         return len(self.sampler)
 
 
-class SeededDataset(Dataset):
+class SeededDataset(Dataset[Any]):
     """The host's dataset, asked by (key, index): the sample's random draws follow from the key alone."""
 
     def __init__(self, dataset: Any) -> None:
@@ -98,12 +99,13 @@ def _end_later(signum: int, frame: FrameType | None) -> None:
     timer.start()
 
 
-def skip_to(algorithm: Any, iteration: int) -> None:
+def skip_to(algorithm: HostAlgorithm, iteration: int) -> None:
     """Let every training loader begin with the batch of ``iteration`` (0-based), in the epoch it lies in."""
     epoch, step = divmod(iteration, algorithm.num_iter_per_epoch)
     for name, loader in list(algorithm.loader_dict.items()):
         if isinstance(loader, DataLoader) and isinstance(loader.sampler, SeededSampler):
             loader.sampler.set_epoch(epoch)
+            assert loader.batch_size is not None  # a loader of the host draws batches
             loader.sampler.start = step * loader.batch_size
             if f"{name}_iter" in algorithm.loader_dict:
                 algorithm.loader_dict[f"{name}_iter"] = iter(loader)

@@ -10,27 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
 
 
-def _calibration_batches(algorithm: Any, num_batches: int) -> list[Tensor]:
+def _calibration_batches(algorithm: HostAlgorithm, num_batches: int) -> list[Tensor]:
     """Evenly spaced unlabeled training images under the evaluation transform, in batches; made once a run."""
-    cached = getattr(algorithm, "_calibration_batches", None)
+    cached: list[Tensor] | None = vars(algorithm).get("_calibration_batches")
     if cached is not None:
         return cached
     pool, transform = algorithm.dataset_dict["train_ulb"], algorithm.dataset_dict["eval"].transform
     batch_size = algorithm.args.eval_batch_size
     count = min(len(pool), num_batches * batch_size)
     images = plain_images(pool, transform, np.linspace(0, len(pool) - 1, count).astype(int).tolist())
-    batches = list(images.split(batch_size))
-    algorithm._calibration_batches = batches
+    batches = list(torch.split(images, batch_size))
+    vars(algorithm)["_calibration_batches"] = batches
     return batches
 
 
@@ -67,7 +67,7 @@ def average_batch_statistics(model: nn.Module, batches: Iterable[Tensor]) -> Non
 
 
 @contextmanager
-def reestimated_batch_norm(algorithm: Any) -> Iterator[None]:
+def reestimated_batch_norm(algorithm: HostAlgorithm) -> Iterator[None]:
     """Inside the block, ``algorithm.model`` has the statistics of its present weights, if ``bn_batches`` > 0."""
     num_batches = getattr(algorithm.args, "bn_batches", 0) or 0
     layers = _layers_with_statistics(algorithm.model)
@@ -88,7 +88,7 @@ MAX_IMAGES = 4096
 """Training images that re-estimate batch statistics, at most."""
 
 
-def reestimate_batch_norm(algorithm: Any) -> None:
+def reestimate_batch_norm(algorithm: HostAlgorithm) -> None:
     """Give ``algorithm.model`` the batch statistics of its present weights on training images, without augmentation.
 
     Evenly spaced labeled and unlabeled images, at most ``MAX_IMAGES``; the average of all batches. Nothing else of the
@@ -97,7 +97,7 @@ def reestimate_batch_norm(algorithm: Any) -> None:
     average_batch_statistics(algorithm.model, _evenly_spaced_batches(algorithm))
 
 
-def _evenly_spaced_batches(algorithm: Any) -> Iterator[Tensor]:
+def _evenly_spaced_batches(algorithm: HostAlgorithm) -> Iterator[Tensor]:
     """Labeled and unlabeled training images under the evaluation transform, in batches of nearly one size."""
     data = algorithm.dataset_dict
     labeled, unlabeled = data["train_lb"], data["train_ulb"]
@@ -113,7 +113,7 @@ def _evenly_spaced_batches(algorithm: Any) -> Iterator[Tensor]:
 
 
 @contextmanager
-def batch_statistics_as_they_are(algorithm: Any) -> Iterator[None]:
+def batch_statistics_as_they_are(algorithm: HostAlgorithm) -> Iterator[None]:
     """Inside the block an evaluation takes the batch statistics of the model, whatever ``bn_batches`` is."""
     kept = getattr(algorithm.args, "bn_batches", 0)
     algorithm.args.bn_batches = 0

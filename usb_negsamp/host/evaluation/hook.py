@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 import torch
 from semilearn.core import hooks as host_hooks
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.evaluation.networks import evaluate_checkpoint, evaluations_left
 
 
@@ -21,7 +21,7 @@ class EvaluationHook(host_hooks.EvaluationHook):
         self.last_eval: list[float] = []
         self.last_test: list[float] = []
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
             return
         eval_dict = algorithm.evaluate("eval")
@@ -32,7 +32,7 @@ class EvaluationHook(host_hooks.EvaluationHook):
             algorithm.best_eval_acc, algorithm.best_it, self.has_best = accuracy, algorithm.it, True
         self.keep_last(algorithm, accuracy)
 
-    def keep_last(self, algorithm: Any, accuracy: float) -> None:
+    def keep_last(self, algorithm: HostAlgorithm, accuracy: float) -> None:
         """Keep the accuracies of the last evaluations, on the test images too, where a median of them is asked."""
         wanted = getattr(algorithm.args, "num_last_evaluations", 0) or 0
         left = evaluations_left(algorithm.it + 1, algorithm.num_train_iter, algorithm.num_eval_iter)
@@ -44,7 +44,7 @@ class EvaluationHook(host_hooks.EvaluationHook):
             with torch.random.fork_rng(devices=[]):
                 self.last_test.append(algorithm.evaluate("test")["test/top-1-acc"])
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: HostAlgorithm) -> None:
         run_dir = os.path.join(algorithm.save_dir, algorithm.save_name)
         if not algorithm.distributed or algorithm.rank % algorithm.ngpus_per_node == 0:
             algorithm.save_model("latest_model.pth", run_dir)

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import averaged_weights, load_averaged, outputs_of
+from usb_negsamp.host.wrapping.peer import PairWrapper
 
 NAMES = ("first network", "second network")
 
@@ -33,7 +35,7 @@ class NetworkFeatures:
 
 
 def features_of_run(
-    algorithm: Any, checkpoint: Path, num_images: int, seed: int
+    algorithm: HostAlgorithm, checkpoint: Path, num_images: int, seed: int
 ) -> tuple[list[NetworkFeatures], np.ndarray]:
     """Return what each network, with the averaged weights saved at ``checkpoint``, makes of some test images.
 
@@ -49,8 +51,8 @@ def features_of_run(
         the networks, and the labels (N,), int64.
     """
     saved = read_checkpoint(checkpoint)
-    networks = [(algorithm, saved)]
-    if "peer" in saved and getattr(algorithm, "peer", None) is not None:
+    networks: list[tuple[HostAlgorithm, dict[str, Any]]] = [(algorithm, saved)]
+    if "peer" in saved and isinstance(algorithm, PairWrapper):
         algorithm.place_peer()
         networks.append((algorithm.peer, saved["peer"]))
     dataset = algorithm.dataset_dict["eval" if algorithm.dataset_dict.get("test") is None else "test"]
@@ -71,5 +73,5 @@ def features_of_run(
 
 
 def _batches(images: Tensor, size: int) -> list[dict[str, Tensor]]:
-    parts = images.split(size)
+    parts = torch.split(images, size)
     return [{"x_lb": part, "y_lb": torch.zeros(len(part))} for part in parts]

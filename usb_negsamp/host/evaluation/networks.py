@@ -21,6 +21,7 @@ from sklearn.metrics import (
 from torch import Tensor, nn
 
 from usb_negsamp.errors import ConfigError, TrainingDiverged
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.wrapping.logits_tape import evaluated_logits
@@ -33,7 +34,7 @@ def _to_device(value: Any, device: torch.device) -> Any:
 
 
 @torch.no_grad()
-def outputs_of(algorithm: Any, loader: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Tensor]]:
+def outputs_of(algorithm: HostAlgorithm, loader: Iterable[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], Tensor]]:
     """What ``algorithm.model`` as it is makes of each batch of ``loader`` ("x_lb", "y_lb"), and the labels."""
     device = next(algorithm.model.parameters()).device
     for batch in loader:
@@ -43,7 +44,7 @@ def outputs_of(algorithm: Any, loader: Iterable[dict[str, Any]]) -> Iterator[tup
 
 
 @torch.no_grad()
-def predict(algorithm: Any, eval_dest: str, out_key: str = "logits") -> tuple[Tensor, Tensor]:
+def predict(algorithm: HostAlgorithm, eval_dest: str, out_key: str = "logits") -> tuple[Tensor, Tensor]:
     """Logits (N, K) in float32 and labels (N,) of a loader of ``algorithm``, on the CPU, by the model as it is."""
     logits, labels = [], []
     for output, target in outputs_of(algorithm, algorithm.loader_dict[eval_dest]):
@@ -53,7 +54,7 @@ def predict(algorithm: Any, eval_dest: str, out_key: str = "logits") -> tuple[Te
 
 
 @contextmanager
-def averaged_weights(algorithm: Any) -> Iterator[None]:
+def averaged_weights(algorithm: HostAlgorithm) -> Iterator[None]:
     """Inside the block ``algorithm.model`` is what is evaluated: the averaged weights (the live ones before training).
 
     It is in evaluation mode, with re-estimated batch-norm statistics if ``bn_batches`` > 0; afterwards it is as before.
@@ -88,7 +89,7 @@ def load_averaged(model: nn.Module, checkpoint: dict[str, Any], path: str | os.P
 
 
 @contextmanager
-def weights_of_checkpoint(algorithm: Any, path: str | os.PathLike[str]) -> Iterator[None]:
+def weights_of_checkpoint(algorithm: HostAlgorithm, path: str | os.PathLike[str]) -> Iterator[None]:
     """Inside the block ``algorithm.model`` has the averaged weights saved at ``path``, and no further average."""
     live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
     ema, algorithm.ema = algorithm.ema, None
@@ -149,7 +150,7 @@ def evaluate(
     return eval_dict
 
 
-def evaluate_checkpoint(algorithm: Any, path: str | os.PathLike[str], eval_dest: str) -> dict[str, Any]:
+def evaluate_checkpoint(algorithm: HostAlgorithm, path: str | os.PathLike[str], eval_dest: str) -> dict[str, Any]:
     """Evaluate the averaged weights saved at ``path``; the live model is the same before and after."""
     with weights_of_checkpoint(algorithm, path):
         return algorithm.evaluate(eval_dest)

@@ -39,6 +39,7 @@ from usb_negsamp.data.open_set_metrics import (
     separation,
 )
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.open_set import OpenSetData
 from usb_negsamp.host.evaluation.networks import averaged_weights, weights_of_checkpoint
 from usb_negsamp.host.evaluation.predictions import Predictions, predictions
@@ -53,7 +54,7 @@ CUTOFF = 0.95
 """Confidence that counts where an algorithm has no ``p_cutoff``."""
 
 
-def open_set_figures(algorithm: Any, data: OpenSetData) -> dict[str, float]:
+def open_set_figures(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, float]:
     """All figures of the averaged weights of ``algorithm``: ``open/...`` and ``train/open/...``.
 
     The same on every process. What the data cannot give is left out; so are images of the pool without a known label.
@@ -143,7 +144,7 @@ def rejection_of(args: Any) -> str:
     return str(name)
 
 
-def check_rejection(algorithm: Any) -> None:
+def check_rejection(algorithm: HostAlgorithm) -> None:
     """Refuse a rejection that nothing can set the threshold of.
 
     Raises:
@@ -155,7 +156,7 @@ def check_rejection(algorithm: Any) -> None:
         )
 
 
-def open_set_of(algorithm: Any) -> OpenSetData | None:
+def open_set_of(algorithm: HostAlgorithm) -> OpenSetData | None:
     """What the run's split has for evaluation; None for a run without unseen classes."""
     found: OpenSetData | None = (getattr(algorithm, "dataset_dict", None) or {}).get("open_set")
     return found
@@ -173,7 +174,7 @@ class OpenSetEvaluationHook(Hook):
     def __init__(self, data: OpenSetData) -> None:
         self.data = data
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Evaluate where the EvaluationHook has."""
         if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
             return
@@ -182,12 +183,12 @@ class OpenSetEvaluationHook(Hook):
             {name if name.startswith("train/") else f"eval/{name}": value for name, value in figures.items()}
         )
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: HostAlgorithm) -> None:
         """Evaluate the model that was best on validation, or the last one where nothing chose one."""
         algorithm.results_dict.update(results_of(algorithm, self.data))
 
 
-def results_of(algorithm: Any, data: OpenSetData) -> dict[str, float]:
+def results_of(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, float]:
     """``test/open/...`` and ``train/open/...`` of the model that was best on validation, or else of the last one."""
     if _has_validation(algorithm):
         path = os.path.join(algorithm.save_dir, algorithm.save_name, "model_best.pth")
@@ -198,10 +199,10 @@ def results_of(algorithm: Any, data: OpenSetData) -> dict[str, float]:
     return {name if name.startswith("train/") else f"test/{name}": value for name, value in figures.items()}
 
 
-def _has_validation(algorithm: Any) -> bool:
+def _has_validation(algorithm: HostAlgorithm) -> bool:
     """Whether the model was chosen on other images than the test images, as in :mod:`repairs.evaluation`."""
     return "test" in algorithm.loader_dict
 
 
-def _rejects_by_itself(algorithm: Any) -> bool:
+def _rejects_by_itself(algorithm: HostAlgorithm) -> bool:
     return getattr(algorithm, "reject_scores", None) is not None

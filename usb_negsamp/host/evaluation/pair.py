@@ -19,7 +19,7 @@ from usb_negsamp.host.evaluation.networks import (
     predict,
     weights_of_checkpoint,
 )
-from usb_negsamp.host.wrapping.peer import PairWrapper
+from usb_negsamp.host.wrapping.peer import PairWrapper, Peer
 from usb_negsamp.settings import setting
 
 RULES = ("first", "average")
@@ -66,7 +66,7 @@ class EvaluatedPair(PairWrapper):
     def set_hooks(self) -> None:
         """Register the base's hooks; the end of the run reports both networks."""
         super().set_hooks()
-        self.register_hook(PairEvaluationHook(), "EvaluationHook", "HIGH")  # type: ignore[attr-defined]
+        self.register_hook(PairEvaluationHook(), "EvaluationHook", "HIGH")
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
@@ -91,9 +91,8 @@ class EvaluatedPair(PairWrapper):
     def evaluate(self, eval_dest: str = "eval", out_key: str = "logits", return_logits: bool = False) -> dict[str, Any]:
         """Evaluate the averaged weights of both networks on the loader ``eval_dest``."""
         if self._alone:
-            alone: dict[str, Any] = super().evaluate(eval_dest, out_key, return_logits)  # type: ignore[misc]
-            return alone
-        figures: dict[str, Any] = super().evaluate(eval_dest, out_key, return_logits=True)  # type: ignore[misc]
+            return super().evaluate(eval_dest, out_key, return_logits)
+        figures = super().evaluate(eval_dest, out_key, return_logits=True)
         first = torch.from_numpy(figures.pop(f"{eval_dest}/logits"))
         self.place_peer()
         with self.turn_of_peer() as peer, averaged_weights(peer):
@@ -112,7 +111,7 @@ class EvaluatedPair(PairWrapper):
 class PairEvaluationHook(EvaluationHook):
     """Evaluates, keeps the best, and reports both networks of the best and the last model at the end."""
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: EvaluatedPair) -> None:
         """Add the figures of both networks to those of the base."""
         with algorithm.first_alone():
             super().after_run(algorithm)
@@ -131,7 +130,7 @@ class PairEvaluationHook(EvaluationHook):
 
 
 @contextmanager
-def weights_of_peer(peer: Any, path: str | os.PathLike[str]) -> Iterator[None]:
+def weights_of_peer(peer: Peer, path: str | os.PathLike[str]) -> Iterator[None]:
     """Inside the block the peer's model has the peer's averaged weights saved at ``path``, and no further average."""
     live = {name: tensor.detach().clone() for name, tensor in peer.model.state_dict().items()}
     ema, peer.ema = peer.ema, None

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from usb_negsamp.data.open_set_metrics import evenly_spaced
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import outputs_of
 
@@ -35,7 +36,7 @@ class Predictions(NamedTuple):
         return Predictions(torch.cat([self.logits, other.logits]), torch.cat([self.labels, other.labels]), reject)
 
 
-class _PlainImages(Dataset):
+class _PlainImages(Dataset[Any]):
     """Some images of a data set under its own transform, which must be the one for evaluation, and their targets."""
 
     def __init__(self, dataset: Any, indices: np.ndarray) -> None:
@@ -50,7 +51,7 @@ class _PlainImages(Dataset):
         return {"x_lb": image, "y_lb": int(self.dataset.targets[index])}
 
 
-def predictions(algorithm: Any, dataset: Any, at_most: int = 0) -> Predictions:
+def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Predictions:
     """Predictions of ``algorithm.model`` as it is for ``at_most`` evenly spaced images of ``dataset``; 0: for all."""
     loader = DataLoader(
         _PlainImages(dataset, evenly_spaced(len(dataset), at_most)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
 from usb_negsamp.host.evaluation.networks import weights_of_checkpoint
@@ -13,7 +13,7 @@ from usb_negsamp.host.evaluation.open_set import open_set_figures, open_set_of
 from usb_negsamp.host.evaluation.pair import EvaluatedPair, weights_of_peer
 
 
-def saved_figures(algorithm: Any, path: Path) -> dict[str, float]:
+def saved_figures(algorithm: HostAlgorithm, path: Path) -> dict[str, float]:
     """Figures of the averaged weights saved at ``path`` on the validation and the test images; changes nothing.
 
     ``eval/...`` and ``test/...`` are the host's, of an algorithm with two networks also each one's accuracy; on an

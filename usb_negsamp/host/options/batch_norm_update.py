@@ -26,6 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import unknown
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.logits_tape import find_rows
 
@@ -57,14 +58,14 @@ class BatchNormUpdateHook(Hook):
         self.before: list[bool] = []
         self.offsets: dict[tuple[Any, ...], int | None] = {}
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: HostAlgorithm) -> None:
         """Begin a step; listen to the model, which CReST builds anew in each generation."""
         model = algorithm.model
         self.attach(model.module if isinstance(model, DistributedDataParallel) else model)
         self.algorithm = algorithm
         self.batch, self.seen = {}, set()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Let go of the step's batch."""
         self.batch = {}
 
@@ -101,15 +102,15 @@ class BatchNormUpdateHook(Hook):
         for layer, tracking in zip(self.layers, self.before, strict=True):
             layer.track_running_stats = tracking
 
-    def learn_from_rows(self, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def learn_from_rows(self, layer: _BatchNorm, inputs: tuple[Tensor, ...]) -> None:
         """Update the running statistics of ``layer`` by some rows, ahead of its pass over all of them."""
         if self.rows is None or self.rows in (_ALL_ROWS, _NO_ROWS):
             return
-        layer.track_running_stats = True  # type: ignore[assignment]
+        layer.track_running_stats = True
         with torch.no_grad():
             # The forward itself, which synchronized batch norms extend to all processes; not the call, which has hooks.
             layer.forward(inputs[0][self.rows].detach())
-        layer.track_running_stats = False  # type: ignore[assignment]
+        layer.track_running_stats = False
 
     def rows_to_learn_from(self, passed: Any) -> slice:
         """Rows of the pass over ``passed`` by which ``mode`` updates the running statistics."""

@@ -23,8 +23,10 @@ def in_channels_last(net_builder: Callable[..., torch.nn.Module]) -> Callable[..
 
     @functools.wraps(net_builder)
     def build(*args: Any, **kwargs: Any) -> torch.nn.Module:
+        network = net_builder(*args, **kwargs)
         # PyTorch's declaration of ``to`` has no overload with the memory format alone.
-        return net_builder(*args, **kwargs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        laid_out: torch.nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return laid_out
 
     return build
 

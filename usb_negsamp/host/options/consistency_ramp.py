@@ -6,19 +6,18 @@ and NS3L with exp(-5 (1 - t)^2), t being the share of the warm-up that has passe
 
 from __future__ import annotations
 
-from typing import Any
-
 from semilearn.core import AlgorithmBase
 
 from usb_negsamp.errors import unknown
 from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.warm_up import Ramp, warm_up_property
 
 RAMPS: dict[str, Ramp] = {"linear": linear_ramp, "sigmoid": sigmoid_ramp}
 
 
-def ramp_of(algorithm: Any) -> Ramp:
+def ramp_of(algorithm: HostAlgorithm) -> Ramp:
     """The ramp that the algorithm's arguments name.
 
     Raises:

@@ -67,7 +67,8 @@ def apply() -> None:
     @functools.wraps(mixup_of_host)
     def mixup_one_target(x: Tensor, y: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, float]:
         if not _listening:
-            return mixup_of_host(x, y, *args, **kwargs)
+            mixed: tuple[Tensor, Tensor, float] = mixup_of_host(x, y, *args, **kwargs)
+            return mixed
         mixed_x, both, weight = mixup_of_host(x, torch.cat([y, likeliest(y)], dim=1), *args, **kwargs)
         mixed_y, classes = both.split(y.shape[1], dim=1)
         _keep(classes)

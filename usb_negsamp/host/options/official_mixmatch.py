@@ -22,7 +22,9 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils import parametrize
 
 from usb_negsamp.errors import expected
-from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
+from usb_negsamp.functional.mixup import interleave, mixing_weights, sharpen
+from usb_negsamp.functional.mixup import mixup as mixup  # :mod:`mixed_classes` wraps it here
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
@@ -107,7 +109,7 @@ class KernelDecayHook(Hook):
         self.handle: Any = None
         self.kernels: set[nn.Parameter] = set()
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: HostAlgorithm) -> None:
         """Listen to the optimizer, which CReST builds anew in each generation."""
         if algorithm.optimizer is self.optimizer:
             return
@@ -126,7 +128,7 @@ class KernelDecayHook(Hook):
                 torch._foreach_mul_(kernels, 1.0 - self.decay * group["lr"])
 
 
-def guessed_labels(algorithm: Any, views: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
+def guessed_labels(algorithm: MixMatch, views: tuple[Tensor, ...]) -> tuple[Tensor, list[Tensor]]:
     """Sharpened mean (N, K) of the probabilities of the same images' views (eq. 6, 7), and each view's features.
 
     The passes normalize by their own batch and leave the running statistics alone.
@@ -142,13 +144,13 @@ def draw_mixing(num_samples: int, alpha: float, device: torch.device) -> tuple[T
     return torch.randperm(num_samples, device=device), mixing_weights(num_samples, alpha, device)
 
 
-def interleaved_logits(algorithm: Any, images: Tensor, batch_size: int) -> Tensor:
+def interleaved_logits(algorithm: HostAlgorithm, images: Tensor, batch_size: int) -> Tensor:
     """Float32 logits of ``images`` in their order, passed in interleaved batches of ``batch_size``.
 
     The first pass alone, an equal share of every batch, moves the running statistics.
     """
     num_batches = len(images) // batch_size
-    first, *others = interleave(images, num_batches).split(batch_size)
+    first, *others = torch.split(interleave(images, num_batches), batch_size)
     logits = [algorithm.model(first)["logits"]]
     with frozen_running_statistics(algorithm):
         logits += [algorithm.model(batch)["logits"] for batch in others]
@@ -156,7 +158,7 @@ def interleaved_logits(algorithm: Any, images: Tensor, batch_size: int) -> Tenso
 
 
 def official_step(
-    algorithm: Any, x_lb: Tensor, y_lb: Tensor, x_ulb_w: Tensor, x_ulb_s: Tensor
+    algorithm: MixMatch, x_lb: Tensor, y_lb: Tensor, x_ulb_w: Tensor, x_ulb_s: Tensor
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """One step of MixMatch (paper, Algorithm 1, eq. 2 to 5); the host's ``x_ulb_s`` is a second weak view."""
     num_lb = len(y_lb)

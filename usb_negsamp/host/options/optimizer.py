@@ -43,9 +43,9 @@ def apply() -> None:
             raise unknown("optimizer", name, NAMES)
         if name == "SGD" and bound.arguments.get("momentum") == 0:
             bound.arguments["nesterov"] = False  # PyTorch refuses it without a momentum
-        if name != "Adam":
-            return original(*bound.args, **bound.kwargs)
-        bound.arguments["optim_name"] = "AdamW"
-        return adam_like(original(*bound.args, **bound.kwargs), bound.arguments["lr"])
+        if name == "Adam":
+            bound.arguments["optim_name"] = "AdamW"
+        optimizer: torch.optim.Optimizer = original(*bound.args, **bound.kwargs)
+        return adam_like(optimizer, bound.arguments["lr"]) if name == "Adam" else optimizer
 
     replace_everywhere(original, get_optimizer)

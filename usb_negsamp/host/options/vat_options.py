@@ -18,6 +18,7 @@ from semilearn.algorithms.vat import VAT
 from semilearn.core.hooks import Hook
 from torch import Tensor
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.wrapping.virtual_adversary import XI, adversarial_logits
@@ -49,7 +50,7 @@ class VATSettings(Settings, prefix="vat"):
     pseudo_label_cutoff: float = setting(float, 0.95, "probability from which on a pseudo-label counts", range=SHARE)
 
 
-def settings_of(algorithm: Any) -> VATSettings:
+def settings_of(algorithm: HostAlgorithm) -> VATSettings:
     """The settings of an algorithm, from its arguments."""
     return VATSettings.from_arguments(getattr(algorithm, "args", None))
 
@@ -72,7 +73,7 @@ class VATPseudoLabelHook(Hook):
         self.cutoff = cutoff
         self.logits: Tensor | None = None
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: VAT) -> None:
         """Add the term to the step's loss, and its figures to the log."""
         logits, self.logits = self.logits, None
         if logits is None:
@@ -111,13 +112,14 @@ def apply() -> None:
             self.vat_perturbed = perturbed
         if settings.pseudo_label_weight > 0:
             self.hooks_dict["VATPseudoLabelHook"].logits = ul_y
-        if settings.direction == "adversarial_to_clean":
-            return self.kl_div_with_logit(perturbed, target)
-        return self.kl_div_with_logit(target, perturbed)
+        pair = (perturbed, target) if settings.direction == "adversarial_to_clean" else (target, perturbed)
+        divergence: Tensor = self.kl_div_with_logit(*pair)
+        return divergence
 
     @functools.wraps(entropy_of_host)
     def entropy_loss(self: Any, ul_y: Tensor) -> Tensor:
-        return entropy_of_host(self, vars(self).pop("vat_perturbed", ul_y))
+        entropy: Tensor = entropy_of_host(self, vars(self).pop("vat_perturbed", ul_y))
+        return entropy
 
     def set_hooks(self: Any) -> None:
         settings = settings_of(self)

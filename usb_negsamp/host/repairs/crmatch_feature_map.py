@@ -25,7 +25,7 @@ def feature_map_shape(base: nn.Module, img_size: int) -> torch.Size:
     was_training = base.training
     base.eval()
     with torch.no_grad():
-        shape = base.extract(torch.zeros(1, 3, img_size, img_size)).shape  # type: ignore[operator]
+        shape: torch.Size = base.extract(torch.zeros(1, 3, img_size, img_size)).shape  # type: ignore[operator]
     base.train(was_training)
     return shape
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from semilearn.core.hooks import Hook
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
 
 
 def apply() -> None:
     """Replace ``Hook.end_of_epoch``."""
 
-    def end_of_epoch(self: Any, algorithm: Any) -> bool:
+    def end_of_epoch(self: Any, algorithm: HostAlgorithm) -> bool:
         return (algorithm.it + 1) % len(algorithm.loader_dict["train_lb"]) == 0
 
     replace(Hook, "end_of_epoch", end_of_epoch)

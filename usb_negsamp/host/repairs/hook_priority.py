@@ -15,6 +15,7 @@ from typing import Any
 
 from semilearn.core import AlgorithmBase
 from semilearn.core.hooks import LoggingHook
+from semilearn.imb_algorithms.crest import crest
 from semilearn.imb_algorithms.crest.utils import CReSTLoggingHook
 
 from usb_negsamp.host.patching import replace
@@ -45,7 +46,7 @@ def apply() -> None:
 
     replace(AlgorithmBase, "register_hook", register_hook)
 
-    def after_train_step(self: Any, algorithm: Any) -> None:
+    def after_train_step(self: Any, algorithm: crest.CReST) -> None:
         if self.every_n_iters(algorithm, algorithm.num_eval_iter) and algorithm.rank == 0:
             algorithm.print_fn(f"generation {algorithm.gen + 1} of {algorithm.num_gens}")
         LoggingHook.after_train_step(self, algorithm)

@@ -19,6 +19,7 @@ from semilearn.lighting.config import get_config as host_get_config
 from semilearn.lighting.trainer import Trainer
 
 from usb_negsamp.host import device
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace, replace_everywhere
 
 
@@ -41,7 +42,7 @@ def apply() -> None:
         return complete(host_get_config(config), config)
 
     @functools.wraps(Trainer.__init__)
-    def __init__(self: Any, config: Any, algorithm: Any, verbose: int = 0) -> None:
+    def __init__(self: Any, config: Any, algorithm: HostAlgorithm, verbose: int = 0) -> None:
         self.config, self.algorithm, self.verbose = config, algorithm, verbose
         if device.selected().type == "cpu":
             # A notebook need not have selected anything, and the methods that follow say .cuda() too.

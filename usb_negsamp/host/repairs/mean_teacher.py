@@ -18,6 +18,7 @@ import torch
 from semilearn.algorithms.meanteacher.meanteacher import MeanTeacher
 from torch import Tensor
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
 
 
@@ -28,10 +29,11 @@ def ignores_the_student(train_step: Any) -> bool:
     return ast.Store in uses and ast.Load not in uses
 
 
-def _without_statistics(algorithm: Any, images: Tensor) -> dict[str, Tensor]:
+def _without_statistics(algorithm: HostAlgorithm, images: Tensor) -> dict[str, Tensor]:
     algorithm.bn_controller.freeze_bn(algorithm.model)
     try:
-        return algorithm.model(images)
+        outputs: dict[str, Tensor] = algorithm.model(images)
+        return outputs
     finally:
         algorithm.bn_controller.unfreeze_bn(algorithm.model)
 

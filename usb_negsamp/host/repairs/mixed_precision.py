@@ -12,14 +12,15 @@ from typing import Any
 
 import torch
 from semilearn.core import algorithmbase
+from torch.amp.grad_scaler import GradScaler
 
 from usb_negsamp.host import device
 from usb_negsamp.host.patching import replace
 
 
-def _loss_scaler(*args: Any, **kwargs: Any) -> torch.amp.GradScaler:
+def _loss_scaler(*args: Any, **kwargs: Any) -> GradScaler:
     kind = device.selected().type
-    return torch.amp.GradScaler(kind, enabled=kind == "cuda")
+    return GradScaler(kind, enabled=kind == "cuda")
 
 
 def _autocast(*args: Any, **kwargs: Any) -> torch.autocast:

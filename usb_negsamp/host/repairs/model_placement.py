@@ -28,7 +28,8 @@ def apply() -> None:
     @functools.wraps(original)
     def send_model_cuda(args: Any, model: nn.Module, clip_batch: bool = False) -> nn.Module:
         if device.selected().type == "cuda":
-            return original(args, model, clip_batch=False)
+            placed: nn.Module = original(args, model, clip_batch=False)
+            return placed
         if not args.distributed:
             return model
         return DistributedDataParallel(

@@ -10,13 +10,12 @@ go: when the host's ``EMA`` does the same.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from semilearn.core import hooks as host_hooks
 from semilearn.core.utils import misc
 from torch import Tensor, nn
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace_everywhere
 
 
@@ -78,7 +77,7 @@ class EMAHook(host_hooks.EMAHook):
     """Updates the average after each step and keeps ``ema_model`` equal to it."""
 
     @torch.no_grad()
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: HostAlgorithm) -> None:
         algorithm.ema = EMA(algorithm.model, algorithm.ema_m)
         algorithm.ema.register()
         if algorithm.resume:
@@ -86,7 +85,7 @@ class EMAHook(host_hooks.EMAHook):
         self._share(algorithm)
 
     @torch.no_grad()
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         if algorithm.ema is None:
             return
         if self.shared is not algorithm.ema:
@@ -95,7 +94,7 @@ class EMAHook(host_hooks.EMAHook):
         for averaged, live in self.buffers:
             torch._foreach_copy_(averaged, live)
 
-    def _share(self, algorithm: Any) -> None:
+    def _share(self, algorithm: HostAlgorithm) -> None:
         """Let ``ema_model``'s parameters be the tensors of the average, and pair the buffers by dtype."""
         self.shared = algorithm.ema
         device = next(algorithm.model.parameters()).device

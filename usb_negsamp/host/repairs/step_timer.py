@@ -10,11 +10,10 @@ go: when the host reads its timers at log iterations only.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from semilearn.core import hooks as host_hooks
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace_everywhere
 
 
@@ -24,14 +23,15 @@ def apply() -> None:
     class TimerHook(host_hooks.TimerHook):
         """Times loading and computing of the logged steps."""
 
-        def before_run(self, algorithm: Any) -> None:
-            self.loaded, self.started, self.ended = (torch.cuda.Event(enable_timing=True) for _ in range(3))
+        def before_run(self, algorithm: HostAlgorithm) -> None:
+            events = (torch.cuda.Event(enable_timing=True) for _ in range(3))  # type: ignore[no-untyped-call]
+            self.loaded, self.started, self.ended = events
             self.loaded.record()
 
-        def before_train_step(self, algorithm: Any) -> None:
+        def before_train_step(self, algorithm: HostAlgorithm) -> None:
             self.started.record()
 
-        def after_train_step(self, algorithm: Any) -> None:
+        def after_train_step(self, algorithm: HostAlgorithm) -> None:
             self.ended.record()
             algorithm.log_dict["lr"] = algorithm.optimizer.param_groups[-1]["lr"]
             if self.every_n_iters(algorithm, algorithm.num_log_iter):

@@ -34,7 +34,8 @@ def vat_loss(
 ) -> Tensor:
     """KL(clean || perturbed) at the perturbation of norm ``eps`` that ``num_iters`` power iterations find."""
     target, perturbed = adversarial_logits(self, model, ul_x, ul_y, xi, eps, num_iters, ul_x_embed, vat_embed)
-    return self.kl_div_with_logit(target, perturbed)
+    divergence: Tensor = self.kl_div_with_logit(target, perturbed)
+    return divergence
 
 
 def apply() -> None:

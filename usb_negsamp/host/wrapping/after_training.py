@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.datasets.seeded_loading import skip_to
+from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 CHECKPOINTS = {"best": "model_best.pth", "last": "latest_model.pth"}
 
@@ -24,7 +26,7 @@ def network_of(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, DistributedDataParallel) else model
 
 
-def wrap_anew(algorithm: Any) -> None:
+def wrap_anew(algorithm: HostAlgorithm) -> None:
     """Renew the parallel wrapper around ``algorithm.model``, if there is one; every process must call it.
 
     Parametrizing a weight, or ending that, sets the parameter's storage: its gradient then no longer meets the hook
@@ -35,7 +37,7 @@ def wrap_anew(algorithm: Any) -> None:
         algorithm.model = misc.send_model_cuda(algorithm.args, network, clip_batch=False)
 
 
-def trained_state(algorithm: Any, which: str) -> dict[str, Tensor]:
+def trained_state(algorithm: HostAlgorithm, which: str) -> dict[str, Tensor]:
     """Averaged weights and buffers at the end of the training, or where they were ``best`` on validation; copies."""
     if which == "best":
         path = os.path.join(algorithm.save_dir, algorithm.save_name, CHECKPOINTS["best"])
@@ -79,7 +81,7 @@ def state_of_run(path: str, which: str, network: nn.Module, key: str) -> dict[st
 
 
 @contextmanager
-def after_the_last_iteration(algorithm: Any) -> Iterator[None]:
+def after_the_last_iteration(algorithm: Wrapper) -> Iterator[None]:
     """Inside the block steps count as past the end: ramps at their final value, nothing periodic falls due.
 
     Whoever takes them counts them in ``steps_after_training``, so that no two draw the same.
@@ -96,7 +98,7 @@ def after_the_last_iteration(algorithm: Any) -> Iterator[None]:
         algorithm.steps_after_training = 0
 
 
-def pair_state(algorithm: Any) -> dict[str, Any]:
+def pair_state(algorithm: HostAlgorithm) -> dict[str, Any]:
     """What an algorithm with two networks has beside the first one; nothing for any other. No copy."""
     return algorithm.pair_state() if hasattr(algorithm, "pair_state") else {}
 
@@ -107,7 +109,7 @@ def load_pair_state(algorithm: Any, saved: dict[str, Any]) -> None:
         algorithm.load_pair_state(saved)
 
 
-def training_batches(algorithm: Any, first: int) -> Iterator[dict[str, Any]]:
+def training_batches(algorithm: HostAlgorithm, first: int) -> Iterator[dict[str, Any]]:
     """The labeled and unlabeled batches that would come after the training, from number ``first`` on, without end."""
     iteration = algorithm.num_train_iter + first
     while True:
@@ -119,7 +121,7 @@ def training_batches(algorithm: Any, first: int) -> Iterator[dict[str, Any]]:
             iteration += 1
 
 
-def _rotated_images(algorithm: Any) -> dict[str, Tensor]:
+def _rotated_images(algorithm: HostAlgorithm) -> dict[str, Tensor]:
     """The next images in four directions, which CRMatch adds to a batch in a loop of its own; nothing for any other."""
     rotated = algorithm.loader_dict.get("train_ulb_rot_iter")
     if rotated is None:
@@ -128,14 +130,14 @@ def _rotated_images(algorithm: Any) -> dict[str, Tensor]:
     return {"x_ulb_rot": torch.cat(images), "rot_v": directions.transpose(1, 0).reshape(-1)}
 
 
-def training_step(algorithm: Any, batch: dict[str, Any]) -> None:
+def training_step(algorithm: HostAlgorithm, batch: dict[str, Any]) -> None:
     """One step of the algorithm's own: its loss, the losses of hooks, the update, the moving average."""
     algorithm.call_hook("before_train_step")
     algorithm.out_dict, algorithm.log_dict = algorithm.train_step(**algorithm.process_batch(**batch))
     algorithm.call_hook("after_train_step")
 
 
-def make_carried_state(algorithm: Any) -> None:
+def make_carried_state(algorithm: HostAlgorithm) -> None:
     """Let an algorithm that has not trained make what it carries from step to step (distributions, thresholds, banks).
 
     Some of the host's cannot even be saved before it is there. It is what the first step would leave, taken at
@@ -144,9 +146,9 @@ def make_carried_state(algorithm: Any) -> None:
     network = network_of(algorithm.model)
     kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
     done, algorithm.it = algorithm.it, 0
-    parallel = isinstance(algorithm.model, DistributedDataParallel)
+    model = algorithm.model
     try:
-        with algorithm.model.no_sync() if parallel else nullcontext():
+        with model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext():
             algorithm.call_hook("before_train_step")
             algorithm.train_step(**algorithm.process_batch(**next(training_batches(algorithm, 0))))
     finally:
@@ -157,14 +159,14 @@ def make_carried_state(algorithm: Any) -> None:
                 buffer.copy_(kept[name])
 
 
-def update_weights(algorithm: Any, loss: Tensor) -> None:
+def update_weights(algorithm: HostAlgorithm, loss: Tensor) -> None:
     """The host's update by another ``loss``: scaling, clipping, the optimizer, the moving average."""
     algorithm.out_dict, algorithm.log_dict = {"loss": loss}, {}
     for hook in ("ParamUpdateHook", "EMAHook"):
         algorithm.call_hook("after_train_step", hook)
 
 
-def new_optimizer(algorithm: Any, lr: float) -> torch.optim.Optimizer:
+def new_optimizer(algorithm: HostAlgorithm, lr: float) -> torch.optim.Optimizer:
     """An optimizer of the algorithm's own kind and groups for ``algorithm.model``, at the constant rate ``lr``."""
     kept, algorithm.args.lr = algorithm.args.lr, lr
     try:
@@ -174,18 +176,18 @@ def new_optimizer(algorithm: Any, lr: float) -> torch.optim.Optimizer:
     for group in optimizer.param_groups:
         # The schedule made with it has set the rate of its first iteration, which under a warm-up is 0.
         group["lr"] = group.get("initial_lr", group["lr"])
-    return optimizer  # type: ignore[no-any-return]
+    return optimizer
 
 
-def renew_optimizers(algorithm: Any, lr: float) -> torch.optim.Optimizer:
+def renew_optimizers(algorithm: HostAlgorithm, lr: float) -> torch.optim.Optimizer:
     """Let ``algorithm``, and its second network if there is one, go on at the constant rate ``lr``; the first's."""
     for network in (algorithm, getattr(algorithm, "peer", None)):
         if network is not None:
             network.optimizer, network.scheduler = new_optimizer(network, lr), None
-    return algorithm.optimizer  # type: ignore[no-any-return]
+    return algorithm.optimizer
 
 
-def follow_anew(algorithm: Any) -> None:
+def follow_anew(algorithm: HostAlgorithm) -> None:
     """Let the average of ``algorithm`` start at the weights as they are, under the names that they have now."""
     algorithm.ema = misc.EMA(algorithm.model, algorithm.ema_m)
     algorithm.ema.register()

@@ -7,18 +7,19 @@ turn), so that what is drawn for all P * N rows and cut down to one's own is the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch.distributed as dist
 from torch import Tensor
 
+from usb_negsamp.host.algorithm import HostAlgorithm
 
-def share_of(algorithm: Any) -> tuple[int, int]:
+
+def share_of(algorithm: HostAlgorithm) -> tuple[int, int]:
     """This process's rank and the number of processes P."""
     return (algorithm.rank, algorithm.world_size) if algorithm.distributed else (0, 1)
 
 
-def drawn_together(draw: Callable[[Tensor], Tensor], rows: Tensor, algorithm: Any) -> Tensor:
+def drawn_together(draw: Callable[[Tensor], Tensor], rows: Tensor, algorithm: HostAlgorithm) -> Tensor:
     """This process's rows of ``draw(rows of all processes)``; the rows of others are zeros to it.
 
     ``draw`` must treat rows independently, and start from the same random state on every process.
@@ -31,7 +32,7 @@ def drawn_together(draw: Callable[[Tensor], Tensor], rows: Tensor, algorithm: An
     return draw(everyone)[rank::count]
 
 
-def summed(values: Tensor, algorithm: Any) -> Tensor:
+def summed(values: Tensor, algorithm: HostAlgorithm) -> Tensor:
     """``values`` summed over the processes, in place."""
     if share_of(algorithm)[1] > 1:
         dist.all_reduce(values)

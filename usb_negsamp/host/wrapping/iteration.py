@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from usb_negsamp.functional import sigmoid_ramp
+from usb_negsamp.host.algorithm import HostAlgorithm
+
+if TYPE_CHECKING:
+    from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 
-def ramp_at(algorithm: Any, share: float, shape: Callable[[float], float] = sigmoid_ramp) -> float:
+def ramp_at(algorithm: HostAlgorithm, share: float, shape: Callable[[float], float] = sigmoid_ramp) -> float:
     """The share of a loss weight that counts at the present iteration.
 
     Args:
@@ -26,17 +30,17 @@ def ramp_at(algorithm: Any, share: float, shape: Callable[[float], float] = sigm
     return shape(algorithm.it / iterations) if iterations > 0 else 1.0
 
 
-def step_number(algorithm: Any) -> int:
+def step_number(algorithm: Wrapper) -> int:
     """What keys the draws of the present step: its iteration, and on after the last one, where ``it`` stands still."""
     return int(algorithm.it) + int(algorithm.steps_after_training)
 
 
-def is_logged(algorithm: Any) -> bool:
+def is_logged(algorithm: HostAlgorithm) -> bool:
     """Whether the figures of the present iteration are logged."""
     return any(n > 0 and (algorithm.it + 1) % n == 0 for n in (algorithm.num_log_iter, algorithm.num_eval_iter))
 
 
-def log_total(algorithm: Any) -> None:
+def log_total(algorithm: HostAlgorithm) -> None:
     """Let the logged total, where there is one, be that of all losses."""
     if "train/total_loss" in algorithm.log_dict:
         algorithm.log_dict["train/total_loss"] = algorithm.out_dict["loss"].detach()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 
 View = Tensor | dict[str, Tensor]
 Heads = list[Tensor] | tuple[Tensor, ...]
@@ -30,7 +31,7 @@ class Pass(NamedTuple):
 class _Replayed:
     """An algorithm whose model has just returned ``logits``."""
 
-    def __init__(self, algorithm: Any, logits: Heads) -> None:
+    def __init__(self, algorithm: HostAlgorithm, logits: Heads) -> None:
         self._algorithm, self._logits = algorithm, logits
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +41,7 @@ class _Replayed:
         return {"logits": self._logits}
 
 
-def evaluated_logits(algorithm: Any, view: View, logits: Tensor | Heads) -> Tensor:
+def evaluated_logits(algorithm: HostAlgorithm, view: View, logits: Tensor | Heads) -> Tensor:
     """The logits (N, K) that ``algorithm`` evaluates with, of a pass of its model on ``view``.
 
     Several heads (the host's MultiMatch) are made one by the algorithm's own ``get_logits``, with their gradients.

@@ -62,9 +62,10 @@ class Peer(Wrapper):
 
     wrapper_name = "peer"
     hooks_dict: OrderedDict[str, Any]
-    load_model: Callable[[str], Any]
+    warmup: Callable[[], None]
+    """Of a base that has such a stage."""
 
-    def __init__(self, args: Any, *rest: Any, first: Any, **kwargs: Any) -> None:
+    def __init__(self, args: Any, *rest: Any, first: PairWrapper, **kwargs: Any) -> None:
         self.first = first
         super().__init__(args, *rest, **kwargs)
         self._said = first._said
@@ -108,10 +109,10 @@ class PairHook(Hook):
 
     settings_only = True
 
-    def couple(self, first: Any, peer: Any) -> None:
+    def couple(self, first: PairWrapper, peer: Peer) -> None:
         """Change the losses ``out_dict["loss"]`` of both before the updates. Here: not at all."""
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: PairWrapper) -> None:
         """Make the peer ready to train."""
         algorithm.place_peer()
         with algorithm.turn_of_peer() as peer:
@@ -119,22 +120,22 @@ class PairHook(Hook):
             peer.model.train()
             peer.call_hook("before_run")
 
-    def before_train_epoch(self, algorithm: Any) -> None:
+    def before_train_epoch(self, algorithm: PairWrapper) -> None:
         """Let the peer's hooks know."""
         with algorithm.turn_of_peer() as peer:
             peer.call_hook("before_train_epoch")
 
-    def after_train_epoch(self, algorithm: Any) -> None:
+    def after_train_epoch(self, algorithm: PairWrapper) -> None:
         """Let the peer's hooks know."""
         with algorithm.turn_of_peer() as peer:
             peer.call_hook("after_train_epoch")
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: PairWrapper) -> None:
         """Let the peer's hooks know."""
         with algorithm.turn_of_peer() as peer:
             peer.call_hook("after_run")
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: PairWrapper) -> None:
         """The peer's passes, what couples the two, and the peer's update."""
         with algorithm.turn_of_peer() as peer:
             peer.call_hook("before_train_step")
@@ -156,7 +157,7 @@ class PairWrapper(Wrapper):
     The peer's whole state is the entry ``peer`` of the checkpoint; ``model`` is the first network alone.
     """
 
-    peer: Any
+    peer: Peer
     peer_seed_key: ClassVar[str]
     """Key of the seed of the peer's network and draws; none there: one that follows from the run's seed."""
 
@@ -188,7 +189,7 @@ class PairWrapper(Wrapper):
 
     def _check_independence(self) -> None:
         other = dict(self.peer.model.named_parameters())
-        if all(torch.equal(parameter, other[name]) for name, parameter in self.model.named_parameters()):  # type: ignore[attr-defined]
+        if all(torch.equal(parameter, other[name]) for name, parameter in self.model.named_parameters()):
             raise ConfigError(
                 f"{self.wrapper_name}: expected two independently initialized networks, but net {self.args.net!r} "
                 "starts from the same weights each time it is built"
@@ -205,7 +206,7 @@ class PairWrapper(Wrapper):
 
     def set_dataset(self) -> Any:
         """The base's data sets; labeled samples have the peer's view too."""
-        dataset_dict = super().set_dataset()  # type: ignore[misc]
+        dataset_dict = super().set_dataset()
         if dataset_dict is not None:
             dataset_dict["train_lb"] = ExtraViews(dataset_dict["train_lb"], (PEER_VIEW,))
         return dataset_dict
@@ -225,7 +226,7 @@ class PairWrapper(Wrapper):
         return renamed({**self._offered, **self.batch}, PEER_VIEW, "x_lb")
 
     @contextmanager
-    def turn_of_peer(self, stage: int | None = None) -> Iterator[Any]:
+    def turn_of_peer(self, stage: int | None = None) -> Iterator[Peer]:
         """Inside the block the peer is where the first network is, and draws are keyed by (seed, iteration)."""
         self.peer.it, self.peer.epoch = getattr(self, "it", 0), getattr(self, "epoch", 0)
         self.peer.steps_after_training = self.steps_after_training
@@ -242,7 +243,7 @@ class PairWrapper(Wrapper):
     @property
     def warmup(self) -> Callable[[], None]:
         """The base's warm-up stage, for both networks. Where the base has none, there is no such attribute."""
-        warm_up: Callable[[], None] = super().warmup  # type: ignore[misc]
+        warm_up: Callable[[], None] = super().warmup  # type: ignore[misc]  # some of the host's have it
 
         def both() -> None:
             warm_up()
@@ -255,11 +256,11 @@ class PairWrapper(Wrapper):
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries for the first network, and those of :meth:`pair_state` beside them."""
-        return {**super().get_save_dict(), **self.pair_state()}  # type: ignore[misc]
+        return {**super().get_save_dict(), **self.pair_state()}
 
     def load_model(self, load_path: str) -> dict[str, Any]:
         """Load both networks."""
-        checkpoint: dict[str, Any] = super().load_model(load_path)  # type: ignore[misc]
+        checkpoint: dict[str, Any] = super().load_model(load_path)
         self.load_pair_state(checkpoint)
         return checkpoint
 

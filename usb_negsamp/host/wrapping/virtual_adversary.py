@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
+
+if TYPE_CHECKING:
+    from semilearn.algorithms.vat import VAT
 
 XI = 1e-2
 
@@ -16,7 +19,8 @@ def l2_normalized(direction: Tensor) -> Tensor:
     flat = direction.flatten(1)
     # Scaling by the largest entry first keeps tiny gradients from underflowing when they are squared.
     flat = flat / flat.abs().amax(1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)
-    return (flat / flat.norm(dim=1, keepdim=True).clamp_min(torch.finfo(flat.dtype).tiny)).view_as(direction)
+    norms: Tensor = flat.norm(dim=1, keepdim=True)
+    return (flat / norms.clamp_min(torch.finfo(flat.dtype).tiny)).view_as(direction)
 
 
 def noise_of(device: torch.device) -> Tensor:
@@ -33,7 +37,7 @@ def set_noise(state: Tensor, device: torch.device) -> None:
 
 
 def adversarial_logits(
-    algorithm: Any,
+    algorithm: VAT,
     model: Any,
     ul_x: Any,
     ul_y: Tensor,
@@ -66,8 +70,11 @@ def adversarial_logits(
         set_noise(noise, device)
         if vat_embed:
             tokens = {"attention_mask": ul_x["attention_mask"], "inputs_embeds": base + perturbation}
-            return network(tokens, return_embed=True)["logits"]
-        return network(base + perturbation)["logits"]
+            outputs = network(tokens, return_embed=True)
+        else:
+            outputs = network(base + perturbation)
+        logits: Tensor = outputs["logits"]
+        return logits
 
     # The probe's gradient is not a parameter's: the reducer of DDP must not see it.
     probe_model = model.module if isinstance(model, DistributedDataParallel) else model

@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from semilearn.core import AlgorithmBase
@@ -19,29 +19,36 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.own_arguments import host_argument
-from usb_negsamp.host.wrapping.logits_tape import LogitsTape, View, evaluated_logits
+from usb_negsamp.host.wrapping.logits_tape import LogitsTape, evaluated_logits
 from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
+
+# A wrapper is composed with an algorithm of the host, and calls it by ``super()``.
+if TYPE_CHECKING:
+    AroundAlgorithm = AlgorithmBase
+else:
+    AroundAlgorithm = object
 
 
 class LogitsTapeHook(Hook):
     """Starts the tape before each step and lets go of it once the weights are updated (priority VERY_HIGH)."""
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: Wrapper) -> None:
         algorithm.logits_tape.attach(algorithm.model)
 
-    def before_train_step(self, algorithm: Any) -> None:
+    def before_train_step(self, algorithm: Wrapper) -> None:
         # CReST builds a new model in each generation.
         algorithm.logits_tape.attach(algorithm.model)
         algorithm.logits_tape.start()
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: Wrapper) -> None:
         algorithm.logits_tape.stop()
 
 
-class Wrapper:
+class Wrapper(AroundAlgorithm):
     """Base of our wrappers: keeps the batch, listens to the model, and is to its base algorithm what it was.
 
     A subclass registers its own hooks at ``"HIGHEST"`` in ``set_hooks`` before it calls ``super().set_hooks()``: they
@@ -53,8 +60,8 @@ class Wrapper:
     settings_class: ClassVar[type[Settings]]
     """Holds the wrapper's keys. The launcher builds it once before anything else, so that a wrong value ends there."""
 
-    args: Any
-    batch: dict[str, View]
+    batch: dict[str, Any]
+    """The step's batch: views of images, labels and indices by their keys."""
     steps_after_training: int = 0
     """How many steps a stage after the training has taken, in which ``it`` stands still."""
 
@@ -64,7 +71,7 @@ class Wrapper:
         self.batch = {}
         self._said: set[str] = set()
         self.unlabeled_views = tuple(dict.fromkeys(self.views_needed(args)))
-        super().__init__(args, *rest, **kwargs)  # type: ignore[call-arg]
+        super().__init__(args, *rest, **kwargs)
 
     @classmethod
     def own_keys(cls) -> tuple[Key, ...]:
@@ -79,10 +86,10 @@ class Wrapper:
     def set_data_loader(self) -> Any:
         """The host's loaders; unlabeled samples carry the views that wrappers read, too."""
         # Here, not where the data sets are built: CReST builds its own without the base's set_dataset.
-        data = self.dataset_dict  # type: ignore[attr-defined]
+        data = self.dataset_dict
         if self.unlabeled_views and data is not None and data["train_ulb"] is not None:
             data["train_ulb"] = ExtraViews(data["train_ulb"], self.unlabeled_views)
-        return super().set_data_loader()  # type: ignore[misc]
+        return super().set_data_loader()
 
     def _has_averaged_weights(self) -> bool:
         """Whether ``model`` carries the moving averages just now, as it does in a teacher's pass."""
@@ -105,15 +112,15 @@ class Wrapper:
 
     def set_hooks(self) -> None:
         """Register the tape's hook, then the base algorithm's hooks."""
-        if "TapeHook" not in self.hooks_dict:  # type: ignore[attr-defined]
-            self.register_hook(LogitsTapeHook(), "TapeHook", "VERY_HIGH")  # type: ignore[attr-defined]
-        super().set_hooks()  # type: ignore[misc]
+        if "TapeHook" not in self.hooks_dict:
+            self.register_hook(LogitsTapeHook(), "TapeHook", "VERY_HIGH")
+        super().set_hooks()
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Prepare the host's batch, and keep the unlabeled views beside it."""
-        step_input = super().process_batch(input_args, **kwargs)  # type: ignore[misc]
+        step_input = super().process_batch(input_args, **kwargs)
         wanted = [key for key in self.unlabeled_views if key not in step_input and key in kwargs]
-        extra = super().process_batch(wanted, **kwargs) if wanted else {}  # type: ignore[misc]
+        extra = super().process_batch(wanted, **kwargs) if wanted else {}
         self.batch = {**step_input, **extra}
         return step_input
 
@@ -129,7 +136,7 @@ class Wrapper:
         if view not in self._said:
             self._said.add(view)
             gradient = " with a gradient" if with_grad else ""
-            self.print_fn(  # type: ignore[attr-defined]
+            self.print_fn(
                 f"{type(self).__name__}: no pass of {self.base_name} carries {view}{gradient}; "
                 "one more forward pass a step is taken for it"
             )
@@ -138,8 +145,8 @@ class Wrapper:
 
     def logits_of_extra_pass(self, view: str) -> Tensor:
         """Logits (N, K) of ``view`` from a forward pass of its own; batch-norm running statistics are left alone."""
-        model = self.model  # type: ignore[attr-defined]
-        with frozen_running_statistics(self), self.amp_cm():  # type: ignore[attr-defined]
+        model = self.model
+        with frozen_running_statistics(self), self.amp_cm():
             # A second pass through DDP that leaves parameters unused would end the step; its module shares the
             # parameters, and their gradients are still summed over the processes.
             network = model.module if isinstance(model, DistributedDataParallel) else model
@@ -147,7 +154,7 @@ class Wrapper:
 
 
 @contextmanager
-def frozen_running_statistics(algorithm: Any) -> Iterator[None]:
+def frozen_running_statistics(algorithm: HostAlgorithm) -> Iterator[None]:
     """Normalize by batch statistics inside the block without updating the running ones."""
     algorithm.bn_controller.freeze_bn(algorithm.model)
     try:
@@ -156,7 +163,7 @@ def frozen_running_statistics(algorithm: Any) -> Iterator[None]:
         algorithm.bn_controller.unfreeze_bn(algorithm.model)
 
 
-class UnlabeledLoop:
+class UnlabeledLoop(AroundAlgorithm):
     """For a base whose own loop draws no unlabeled data (the host's supervised baselines): draws them too."""
 
     def train(self) -> None:
@@ -180,7 +187,7 @@ def compose(base: type[Any], name: str, base_name: str, wrapper: type[Wrapper]) 
         raise ConfigError(f"expected a subclass of the host's AlgorithmBase to wrap, but got {base!r}")
     if issubclass(base, wrapper):
         raise ConfigError(f"{base.__name__} carries the wrapper {wrapper.wrapper_name!r} already")
-    step: Any = base.train_step  # type: ignore[attr-defined]
+    step: Any = base.train_step
     draws_unlabeled = any("ulb" in key for key in inspect.signature(step).parameters)
     loop = () if draws_unlabeled or issubclass(base, UnlabeledLoop) else (UnlabeledLoop,)
 

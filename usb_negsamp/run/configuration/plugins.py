@@ -12,6 +12,7 @@ import os
 import runpy
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -38,9 +39,9 @@ def load_plugins(named: Iterable[str]) -> None:
         ConfigError: there is no such plugin, or it fails.
     """
     for plugin in installed_plugins():
-        call_once(f"{GROUP}:{plugin.name}", lambda plugin=plugin: plugin.load()(), f"the plugin {plugin.name!r}")  # type: ignore[misc]
+        call_once(f"{GROUP}:{plugin.name}", partial(_call_installed, plugin), f"the plugin {plugin.name!r}")
     for text in named:
-        call_once(text, lambda text=text: call_named(text, "plugin"), f"the plugin {text!r}")  # type: ignore[misc]
+        call_once(text, partial(call_named, text, "plugin"), f"the plugin {text!r}")
     usb_negsamp.register()
 
 
@@ -60,6 +61,10 @@ def installed_plugins() -> list[EntryPoint]:
         for name in sorted(wanted - set(found)):
             raise unknown(f"plugin in {CHOSEN}", name, found)
     return [plugin for name, plugin in sorted(found.items()) if name in wanted - {OURS}]
+
+
+def _call_installed(plugin: EntryPoint) -> None:
+    plugin.load()()
 
 
 def call_once(key: str, call: Callable[[], Any], name: str) -> None:

@@ -52,7 +52,7 @@ RUN_FILES = (
 
 def run_directory(args: Namespace) -> Path:
     """Return save_dir/save_name."""
-    return Path(args.save_dir) / args.save_name
+    return Path(args.save_dir, args.save_name)
 
 
 def run_files(directory: Path) -> list[Path]:

@@ -45,7 +45,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def difference(
-    there: Mapping[str, Any], wanted: Mapping[str, Any], affecting: Collection[Affects] = ("result", "start", "length")
+    there: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    affecting: Collection[Affects] = ("result", "start", "length"),
+    but: Collection[str] = (),
 ) -> str | None:
     """Return the first key that two configurations have with different values, as ``lr 0.1 (now 0.3)``.
 
@@ -53,10 +56,11 @@ def difference(
         there: as a manifest has it, also one of an earlier version.
         wanted: as it is resolved.
         affecting: the kinds of keys that are compared, by what another value of them changes.
+        but: keys of these kinds that may differ.
     """
     there = of_earlier_version(there)
     plain = json.loads(json.dumps(dict(wanted), default=str))
-    for key in sorted(set(there) & set(plain)):
+    for key in sorted((set(there) & set(plain)) - set(but)):
         if there[key] != plain[key] and affects_of(key) in affecting:
             return f"{key} {there[key]} (now {plain[key]})"
     return None

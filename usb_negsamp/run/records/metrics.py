@@ -15,6 +15,7 @@ from typing import Any
 
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.host import Hook
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.run.records.scalars import CLOCKS, finite_or_none, scalars
 
 
@@ -53,12 +54,12 @@ class MetricsHook(Hook):
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: HostAlgorithm) -> None:
         """Keep what belongs to the iterations already done."""
         kept = {record["it"]: record for record in read_metrics(self.path) if record["it"] <= algorithm.it}
         write_metrics(self.path, kept.values())
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Write a line where one is due; ``it`` counts finished iterations, from 1."""
         due = (algorithm.num_log_iter, algorithm.num_eval_iter)
         if not (any(self.every_n_iters(algorithm, n) for n in due) or self.is_last_iter(algorithm)):
@@ -68,7 +69,7 @@ class MetricsHook(Hook):
         append_metrics(self.path, {"it": algorithm.it + 1, **numbers})
 
 
-def save_after_metrics(algorithm: Any) -> None:
+def save_after_metrics(algorithm: HostAlgorithm) -> None:
     """Let the host's checkpoints follow whatever hooks have been registered by now."""
     # Registering takes the last of a name; the same object twice would stay twice, and a new one has no priority yet.
     hook = copy.copy(algorithm.hooks_dict["CheckpointHook"])

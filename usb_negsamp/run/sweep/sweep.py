@@ -96,7 +96,7 @@ class Sweep:
         self.printed = {run.name: workers.output_size(run.directory) for run, _ in todo}
         self._announce(todo)
         with catch_signals() as flag:
-            self.signum = lambda: flag.signum
+            self.signum: Callable[[], int] = lambda: flag.signum
             workers.work(todo, self.launcher, self.jobs, self._ended, self.signum, self._stopping)
             self.results.write()
             rows = self.results.finished

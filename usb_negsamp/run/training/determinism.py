@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def seed_everything(seed: int) -> None:
@@ -31,23 +32,24 @@ def determinism(wanted: bool | None, device_type: str) -> Iterator[None]:
     import torch
 
     exact = device_type == "cpu" if wanted is None else wanted
-    cudnn, filling = torch.backends.cudnn, torch.utils.deterministic
+    cudnn: Any = torch.backends.cudnn
+    filling: Any = torch.utils.deterministic
     before = (
         cudnn.deterministic,
         cudnn.benchmark,
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
-        filling.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        filling.fill_uninitialized_memory,
     )
     cudnn.deterministic, cudnn.benchmark = exact, not exact
     if exact:
         if device_type == "cuda":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
-        filling.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        filling.fill_uninitialized_memory = False
     try:
         yield
     finally:
         cudnn.deterministic, cudnn.benchmark = before[:2]
         torch.use_deterministic_algorithms(before[2], warn_only=before[3])
-        filling.fill_uninitialized_memory = before[4]  # type: ignore[attr-defined]
+        filling.fill_uninitialized_memory = before[4]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
 
 import torch
 
 from usb_negsamp.host import Hook
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.resume import save_now
 from usb_negsamp.run.training.process_group import wait_for_all
 from usb_negsamp.run.training.session import Session
@@ -34,14 +34,14 @@ class InterruptionHook(Hook):
     def __init__(self, session: Session) -> None:
         self.session = session
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Save and raise :class:`Interrupted` if a signal came."""
         if self.session.process.distributed and not self.every_n_iters(algorithm, algorithm.num_log_iter):
             return
         leave_if_asked(self.session, algorithm, algorithm.it + 1)
 
 
-def leave_if_asked(session: Session, algorithm: Any, iterations_done: int) -> None:
+def leave_if_asked(session: Session, algorithm: HostAlgorithm, iterations_done: int) -> None:
     """Save the state of ``algorithm`` and leave if a signal came. Every process must call it at the same point.
 
     Raises:
@@ -56,7 +56,7 @@ def leave_if_asked(session: Session, algorithm: Any, iterations_done: int) -> No
         raise Interrupted(signum, iterations_done)
 
 
-def agreed_signal(session: Session, algorithm: Any) -> int:
+def agreed_signal(session: Session, algorithm: HostAlgorithm) -> int:
     """Return the signal that came to any of the processes, or 0. Every process must call it at the same point."""
     if not session.process.distributed:
         return session.signals.signum

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from usb_negsamp.host import Hook
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.run.records.scalars import scalars
 from usb_negsamp.run.training.console import Console
 
@@ -36,13 +37,13 @@ class ProgressHook(Hook):
         self.console = console
         self.meter = _Meter()
 
-    def before_run(self, algorithm: Any) -> None:
+    def before_run(self, algorithm: HostAlgorithm) -> None:
         """Start the clock and the bar."""
         self.meter = _Meter()
         self.meter.last_it = self.meter.start_it = algorithm.it
         self.meter.bar = self.console.bar(algorithm.num_train_iter, algorithm.it)
 
-    def after_train_step(self, algorithm: Any) -> None:
+    def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Count the step; show numbers every ``num_log_iter`` iterations."""
         if not self.console.active:
             return
@@ -60,7 +61,7 @@ class ProgressHook(Hook):
             return
         self.console.line(self._line(algorithm.it + 1, algorithm.num_train_iter, shown))
 
-    def after_run(self, algorithm: Any) -> None:
+    def after_run(self, algorithm: HostAlgorithm) -> None:
         """Take the bar away."""
         self.close()
 
@@ -70,7 +71,7 @@ class ProgressHook(Hook):
             self.meter.bar.close()
             self.meter.bar = None
 
-    def _shown(self, algorithm: Any) -> str:
+    def _shown(self, algorithm: HostAlgorithm) -> str:
         values = scalars({name: algorithm.log_dict[name] for name in SHOWN if name in algorithm.log_dict})
         parts = [f"{SHOWN[name]} {value:.4f}" for name, value in values.items()]
         if self.meter.accuracy is not None:

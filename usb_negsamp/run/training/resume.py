@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.host.datasets.built_data import BuiltData
+from usb_negsamp.key import Affects
 from usb_negsamp.run.records.directory import MANIFEST
 from usb_negsamp.run.records.manifest import difference, read_manifest
 from usb_negsamp.run.records.split_file import check_held_out, check_same_split
 
 
-def go_on_from(checkpoint: Path, algorithm: Any, directory: Path, config: Mapping[str, Any], data: BuiltData) -> None:
+def go_on_from(
+    checkpoint: Path, algorithm: HostAlgorithm, directory: Path, config: Mapping[str, Any], data: BuiltData
+) -> None:
     """Load ``checkpoint`` into ``algorithm``. Nothing is written, so that a wrong one changes nothing.
 
     Args:
@@ -51,7 +55,8 @@ def check_same_configuration(directory: Path, config: Mapping[str, Any]) -> None
         ConfigError: a key has another value that affects the result.
     """
     there = read_manifest(directory / MANIFEST).get("config") or {}
-    other = difference(there, config, affecting=("result",))
+    affecting: tuple[Affects, ...] = ("result",)
+    other = difference(there, config, affecting)
     if other is not None:
         raise ConfigError(
             f"--resume goes on with the same configuration, but the run in {directory} has {other}; "

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.build import build_algorithm, check_network
 from usb_negsamp.host.datasets.built_data import BuiltData
 from usb_negsamp.run.configuration.checks import check
@@ -106,7 +107,7 @@ class _Run:
             self._register_hooks(algorithm)
             return self._train(algorithm, manifest)
 
-    def _announce(self, algorithm: Any, data: BuiltData, config: Mapping[str, Any]) -> None:
+    def _announce(self, algorithm: HostAlgorithm, data: BuiltData, config: Mapping[str, Any]) -> None:
         device = device_name(next(algorithm.model.parameters()).device)
         self.session.console.line(
             f"usb-negsamp: {config['algorithm']} on {config['dataset']}, {config['num_train_iter']} "
@@ -116,7 +117,7 @@ class _Run:
         for line in () if data.split is None else data.split.lines:
             self.session.console.line(f"usb-negsamp: {line}")
 
-    def _open_directory(self, algorithm: Any, data: BuiltData, config: Mapping[str, Any]) -> Manifest | None:
+    def _open_directory(self, algorithm: HostAlgorithm, data: BuiltData, config: Mapping[str, Any]) -> Manifest | None:
         """Begin the files of the run, in the first process; return its manifest."""
         session, args = self.session, self.resolved.args
         if not session.process.is_main:
@@ -141,7 +142,7 @@ class _Run:
         session.log.logger.info("configuration: %s", config)
         return manifest
 
-    def _register_hooks(self, algorithm: Any) -> None:
+    def _register_hooks(self, algorithm: HostAlgorithm) -> None:
         """Add our hooks, after the resume, so that nothing of theirs is taken from a checkpoint."""
         algorithm.register_hook(self.progress, None, "LOWEST")
         if self.session.process.is_main:
@@ -150,7 +151,7 @@ class _Run:
         algorithm.register_hook(InterruptionHook(self.session), None, "LOWEST")
         algorithm.register_hook(StageHook(self.session), None, "LOWEST")
 
-    def _train(self, algorithm: Any, manifest: Manifest | None) -> int:
+    def _train(self, algorithm: HostAlgorithm, manifest: Manifest | None) -> int:
         """Go through the stages; whatever ends them, the manifest says so. Return the exit code."""
         session = self.session
         try:
@@ -177,7 +178,7 @@ class _Run:
             )
         return 0
 
-    def _go_through_stages(self, algorithm: Any) -> int:
+    def _go_through_stages(self, algorithm: HostAlgorithm) -> int:
         """Warm up, train and fine-tune, as far as the algorithm does; return the iterations of the training."""
         session, info = self.session, self.session.log.logger.info
         if hasattr(algorithm, "warmup"):

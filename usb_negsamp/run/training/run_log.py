@@ -63,7 +63,7 @@ def run_log(console: Console) -> Iterator[RunLog]:
     ) -> None:
         log.logger.info("%s: %s (%s:%s)", category.__name__, message, Path(filename).name, lineno)
 
-    warnings.showwarning = to_log  # type: ignore[assignment]
+    warnings.showwarning = to_log
     try:
         with long_work_shown(console, log.logger):
             yield log

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.host import Hook
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.run.figures.picture import write_picture
 from usb_negsamp.run.records.directory import METRICS
 from usb_negsamp.run.records.metrics import append_metrics, read_metrics, write_metrics
@@ -20,6 +21,10 @@ from usb_negsamp.run.training.session import Session
 
 FIGURE = "spl_kept_ratio.png"
 LAYER = "train/spl_kept_ratio/"
+
+if TYPE_CHECKING:
+    from usb_negsamp.algorithms.spl.spl import SPLWrapper
+    from usb_negsamp.algorithms.spl.stage import Stage
 
 
 class StageHook(Hook):
@@ -35,7 +40,7 @@ class StageHook(Hook):
         self.session = session
         self.metrics = session.directory / METRICS
 
-    def before_spl_stage(self, algorithm: Any) -> None:
+    def before_spl_stage(self, algorithm: SPLWrapper) -> None:
         """Take over the watch for signals; write the rounds that a resumed stage has done, and no others."""
         # The other hook would stop inside a step of the stage.
         algorithm.hooks_dict = OrderedDict(
@@ -44,37 +49,46 @@ class StageHook(Hook):
         if not self.session.process.is_main:
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
-        records += [_row(algorithm, record) for record in algorithm.stage.history]
+        stage = stage_of(algorithm)
+        records += [_row(algorithm, record) for record in stage.history]
         write_metrics(self.metrics, records)
-        for record in algorithm.stage.history:
+        for record in stage.history:
             self._to_tensorboard(algorithm, record)
 
-    def after_spl_step(self, algorithm: Any) -> None:
+    def after_spl_step(self, algorithm: SPLWrapper) -> None:
         """Leave after the step in which a signal came; several processes leave at the end of a round."""
         if not self.session.process.distributed:
             leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
 
-    def after_spl_round(self, algorithm: Any) -> None:
+    def after_spl_round(self, algorithm: SPLWrapper) -> None:
         """Write the round, then leave if a signal came."""
-        record = algorithm.stage.history[-1]
+        stage = stage_of(algorithm)
+        record = stage.history[-1]
         if self.session.process.is_main:
             append_metrics(self.metrics, _row(algorithm, record))
             self._to_tensorboard(algorithm, record)
-            self.session.console.line(round_line(record, algorithm.stage.settings.rounds))
+            self.session.console.line(round_line(record, stage.settings.rounds))
         leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
 
-    def after_spl_stage(self, algorithm: Any) -> None:
+    def after_spl_stage(self, algorithm: SPLWrapper) -> None:
         """Draw the figure."""
-        if not self.session.process.is_main or not algorithm.stage.masks:
+        stage = stage_of(algorithm)
+        if not self.session.process.is_main or not stage.masks:
             return
         try:
-            draw_kept_ratio(algorithm.stage.history, algorithm.stage.best["round"], self.metrics.with_name(FIGURE))
+            draw_kept_ratio(stage.history, stage.best["round"], self.metrics.with_name(FIGURE))
         except Exception as error:  # a picture must not cost a finished run its results
             self.session.console.line(f"usb-negsamp: no {FIGURE}: {type(error).__name__}: {error}")
 
-    def _to_tensorboard(self, algorithm: Any, record: Mapping[str, float]) -> None:
+    def _to_tensorboard(self, algorithm: HostAlgorithm, record: Mapping[str, float]) -> None:
         if algorithm.tb_log is not None:
             algorithm.tb_log.update(record, algorithm.num_train_iter + int(record["train/spl_steps"]))
+
+
+def stage_of(algorithm: SPLWrapper) -> Stage:
+    """The stage that ``algorithm`` is in."""
+    assert algorithm.stage is not None
+    return algorithm.stage
 
 
 def round_line(record: Mapping[str, float], rounds: int) -> str:
@@ -125,6 +139,6 @@ def draw_kept_ratio(history: Sequence[Mapping[str, float]], chosen: int, path: P
     write_picture(figure, path)
 
 
-def _row(algorithm: Any, record: Mapping[str, float]) -> dict[str, Any]:
+def _row(algorithm: HostAlgorithm, record: Mapping[str, float]) -> dict[str, Any]:
     numbers = {name: finite_or_none(value) for name, value in record.items()}
     return {"it": algorithm.num_train_iter + int(record["train/spl_steps"]), **numbers}
