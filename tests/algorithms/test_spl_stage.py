@@ -6,12 +6,11 @@ import sys
 
 import pytest
 import torch
-from spl_runs import SHORT, Watch, equal, run, trained_run
+from spl_runs import SHORT, Cut, CutHook, Watch, equal, run, trained_run
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable
-from usb_negsamp.host import Hook
 from usb_negsamp.host.checkpoints.file import read_checkpoint
-from usb_negsamp.host.checkpoints.resume import resume, save_now
+from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.host.wrapping import peer
 from usb_negsamp.testing import build_tiny, parameters_of
 
@@ -41,25 +40,6 @@ def test_the_stage_takes_outer_steps_of_any_algorithm(tmp_path, name):
     assert [step["kind"] for step in watch.steps] == ["start", "inner", "outer", "outer"]
     assert not equal(watch.steps[1]["parameters"], watch.steps[2]["parameters"])
     assert 0.0 <= algorithm.results_dict["test/spl_acc"] <= 1.0
-
-
-class Cut(Exception):
-    pass
-
-
-class CutHook(Hook):
-    """Saves after so many steps of the stage and stops the run, as a signal would."""
-
-    settings_only = True
-
-    def __init__(self, steps):
-        self.steps = steps
-
-    def after_spl_step(self, algorithm):
-        self.steps -= 1
-        if self.steps == 0:
-            save_now(algorithm)
-            raise Cut
 
 
 # Within inner steps, within outer steps, at the last step of a round; and two networks.
@@ -97,8 +77,8 @@ def test_the_second_network_stays_as_trained_in_the_checkpoint_and_learns_at_the
     saved = read_checkpoint(os.path.join(algorithm.run_directory, "latest_model.pth"))
     assert equal(saved["peer"]["model"], peer)
     assert all(torch.equal(s["mass"], p) for s, p in zip(saved["error_perception"], perceptions, strict=True))
-    assert not equal(saved["spl"]["pair"]["peer"]["model"], peer)
-    assert equal(saved["spl"]["pair"]["peer"]["model"], algorithm.peer.model.state_dict())
+    assert not equal(saved["spl"]["carried"]["peer"]["model"], peer)
+    assert equal(saved["spl"]["carried"]["peer"]["model"], algorithm.peer.model.state_dict())
     rates = {group["lr"] for group in algorithm.peer.optimizer.param_groups}
     assert rates == {group["lr"] for group in algorithm.optimizer.param_groups} == {algorithm.spl_settings.outer_lr}
 

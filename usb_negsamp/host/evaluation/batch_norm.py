@@ -66,52 +66,6 @@ def reestimated_batch_norm(algorithm: Any) -> Iterator[None]:
                 buffer.copy_(buffers[name])
 
 
-MAX_IMAGES = 4096
-"""Training images that re-estimate batch statistics, at most."""
-
-
-@torch.no_grad()
-def reestimate_batch_norm(algorithm: Any) -> None:
-    """Give ``algorithm.model`` the batch statistics of its present weights on training images, without augmentation.
-
-    Evenly spaced labeled and unlabeled images, at most ``MAX_IMAGES``; the average of all batches. Nothing else of the
-    network is trained or in training mode.
-    """
-    layers = [m for m in algorithm.model.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None]
-    if not layers:
-        return
-    was_training = algorithm.model.training
-    momenta = [layer.momentum for layer in layers]
-    device = next(algorithm.model.parameters()).device
-    algorithm.model.eval()
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None
-        layer.train()
-    try:
-        for images in _evenly_spaced_batches(algorithm):
-            algorithm.model(images.to(device))
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-        algorithm.model.train(was_training)
-
-
-def _evenly_spaced_batches(algorithm: Any) -> Iterator[Tensor]:
-    """Labeled and unlabeled training images under the evaluation transform, in batches of nearly one size."""
-    data = algorithm.dataset_dict
-    labeled, unlabeled = data["train_lb"], data["train_ulb"]
-    total = len(labeled) + len(unlabeled)
-    chosen = np.linspace(0, total - 1, min(total, MAX_IMAGES)).astype(int)
-    for part in np.array_split(chosen, -(-len(chosen) // algorithm.args.eval_batch_size)):
-        groups = (
-            (labeled, part[part < len(labeled)]),
-            (unlabeled, part[part >= len(labeled)] - len(labeled)),
-        )
-        images = [plain_images(group, data["eval"].transform, rows.tolist()) for group, rows in groups if len(rows)]
-        yield torch.cat(images)
-
-
 @contextmanager
 def batch_statistics_as_they_are(algorithm: Any) -> Iterator[None]:
     """Inside the block an evaluation takes the batch statistics of the model, whatever ``bn_batches`` is."""

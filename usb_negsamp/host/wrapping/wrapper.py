@@ -28,6 +28,8 @@ from usb_negsamp.settings import Settings
 class LogitsTapeHook(Hook):
     """Starts the tape before each step and lets go of it once the weights are updated (priority VERY_HIGH)."""
 
+    listens_to_passes = True
+
     def before_run(self, algorithm: Any) -> None:
         algorithm.logits_tape.attach(algorithm.model)
 
