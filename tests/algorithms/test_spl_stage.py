@@ -12,6 +12,7 @@ from usb_negsamp.algorithms.ns3l.rules import NegativeTable
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.host.wrapping import peer
+from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 from usb_negsamp.testing import build_tiny, parameters_of
 
 
@@ -148,6 +149,18 @@ def test_the_round_that_was_best_on_v2_is_kept(tmp_path, trained):
     figures = [(r["eval/spl_v2_acc"], -r["eval/spl_v2_loss"]) for r in algorithm.stage.history[1:]]
     assert algorithm.results_dict["eval/spl_round"] == 1 + figures.index(max(figures))
     assert algorithm.results_dict["eval/spl_acc"] == max(figures)[0]
+
+
+@pytest.mark.parametrize("overrides", [{"spl_ablation": "no_outer"}, {}, {"spl_control": "alternate"}])
+def test_every_round_has_the_batch_statistics_of_its_own_weights(tmp_path, trained, overrides):
+    watch = Watch()
+    algorithm = run(tmp_path, trained, hooks=[watch], spl_inner_lr=100.0, **overrides)
+    statistics = [buffer.clone() for buffer in algorithm.model.buffers()]
+    of_last_step = watch.steps[algorithm.stage.best["round"] * 6 if "spl_ablation" not in overrides else -1]["buffers"]
+    assert not equal(of_last_step, {name: b for name, b in algorithm.model.named_buffers() if "running" in name})
+    # The mask is folded in: the same weights in a plain network.
+    reestimate_batch_norm(algorithm)
+    assert all(torch.equal(a, b) for a, b in zip(statistics, algorithm.model.buffers(), strict=True))
 
 
 def test_two_processes_keep_the_same_scores_and_follow_one(tmp_path):

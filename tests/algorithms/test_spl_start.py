@@ -7,14 +7,41 @@ import torch
 from spl_runs import SHORT, Watch, equal, run, trained_run
 
 from usb_negsamp import ConfigError
+from usb_negsamp.algorithms.spl.validation import measure
 from usb_negsamp.functional import safe_ratio
 from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 from usb_negsamp.testing import build_tiny, tiny_arguments
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     return trained_run(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.mark.parametrize("bn_batches", [0, 2])
+def test_what_new_batch_statistics_alone_do_to_the_start_is_a_figure_of_its_own(tmp_path, trained, bn_batches):
+    algorithm = run(tmp_path, trained, bn_batches=bn_batches)
+    found = algorithm.results_dict
+    plain = build_tiny("pseudolabel", tmp_path / "plain")
+    state = read_checkpoint(os.path.join(trained, "model_best.pth"))["ema_model"]
+    plain.model.load_state_dict(state)
+    plain.call_hook("before_run")
+    validation = algorithm.validation
+
+    def accuracies():
+        return {
+            "test": plain.evaluate("test")["test/top-1-acc"],
+            "eval": measure(plain, validation, validation.second)[0],
+        }
+
+    own = accuracies()
+    reestimate_batch_norm(plain)
+    anew = accuracies()
+    assert own != anew
+    for part in ("test", "eval"):
+        assert found[f"{part}/spl_start_reestimated_acc"] == anew[part]
+        assert bn_batches or found[f"{part}/spl_start_acc"] == own[part]
 
 
 def test_without_pre_training_the_stage_starts_from_the_initial_network(tmp_path):
