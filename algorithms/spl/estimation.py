@@ -13,9 +13,11 @@ from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels
 from usb_negsamp.data.mismatch import mismatch_from_features
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.plain_images import plain_images
-from usb_negsamp.host.evaluation.batch_norm import MAX_IMAGES, reestimated_batch_norm
+from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 
 NUM_NEIGHBORS = 3
+MAX_IMAGES = 4096
+"""Unlabeled images that are looked at, at most."""
 
 
 def check_estimable(validation: Validation) -> None:

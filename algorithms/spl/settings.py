@@ -12,6 +12,13 @@ from usb_negsamp.settings import Settings, setting
 
 INNER_LR = 30.0
 OUTER_LR_FACTOR = 0.1
+SELECT = "select"
+INNER_LRS = (10.0, INNER_LR, 100.0)
+"""Rates of the mask's scores that ``select`` tries: the default, and a third and three times of it. At 10 a round of
+50 steps swaps some tenths of a percent of the weights of a small network, at 100 some percent."""
+CONTROL_LR_FACTORS = (1.0, 10 / 3, 10.0)
+"""Rates of a control's steps on V1 that ``select`` tries, as multiples of ``spl_outer_lr``: from that rate, which is
+the one without ``select``, to the full rate of the training. With ``lr`` 0.03 they are 0.003, 0.01 and 0.03."""
 
 
 def mismatch_value(text: Any) -> float | str:
@@ -24,6 +31,18 @@ def mismatch_value(text: Any) -> float | str:
     (0.3, 'estimate')
     """
     return "estimate" if text == "estimate" else float(text)
+
+
+def rate_value(text: Any) -> float | str:
+    """Return a number, or ``"select"``; the type of the key ``spl_inner_lr``.
+
+    Raises:
+        ValueError: it is neither.
+
+    >>> rate_value("30"), rate_value("select")
+    (30.0, 'select')
+    """
+    return SELECT if text == SELECT else float(text)
 
 
 @dataclass(frozen=True)
@@ -72,8 +91,14 @@ class SPLSettings(Settings, prefix="spl"):
     outer_steps: int = setting(
         int, 50, "steps of the weights a round, on the training data", symbol="T", range=AT_LEAST_ONE
     )
-    inner_lr: float = setting(
-        float, INNER_LR, "learning rate of the mask's scores (SGD)", symbol="eta_omega", range=POSITIVE
+    inner_lr: float | str = setting(
+        rate_value,
+        INNER_LR,
+        "learning rate of the mask's scores (SGD), or select, the best on V2 of 10, 30 and 100; for a control select "
+        "is that of 1, 10/3 and 10 times spl_outer_lr",
+        symbol="eta_omega",
+        range=POSITIVE,
+        expected="a number above 0, or select",
     )
     outer_lr: float = setting(
         float, None, "learning rate of the weights (optim); none, a tenth of lr", symbol="eta_theta", range=POSITIVE
@@ -98,8 +123,9 @@ class SPLSettings(Settings, prefix="spl"):
     control: str | None = setting(
         str,
         None,
-        "finetune trains the whole network on the same validation images for as many steps instead",
-        choices=("finetune",),
+        "without a mask on the same validation images, for as many steps, the whole network; finetune, on them alone; "
+        "alternate, in turn with the outer steps",
+        choices=("finetune", "alternate"),
     )
     ablation: str | None = setting(
         str,
@@ -121,6 +147,8 @@ class SPLSettings(Settings, prefix="spl"):
         settings = cls(**values)
         if settings.control is not None and settings.ablation is not None:
             raise expected("spl_control and spl_ablation", "one of them", f"{settings.control} and {settings.ablation}")
+        if settings.inner_lr == SELECT and settings.ablation == "no_inner":
+            raise expected("spl_inner_lr", "a number with spl_ablation no_inner, which takes no such step", SELECT)
         if settings.source is not None and settings.ablation == "no_pretraining":
             raise expected("spl_from", "none with spl_ablation no_pretraining", settings.source)
         if settings.source is not None and not os.path.exists(settings.source):
@@ -150,10 +178,21 @@ class SPLSettings(Settings, prefix="spl"):
         return self.masks_weights and self.ratio is None
 
     @property
+    def rates(self) -> tuple[float | None, ...]:
+        """Rates of the steps on V1 to choose from, of scores or of a control's weights; None: there is no such step."""
+        if self.ablation == "no_inner":
+            return (None,)
+        if self.inner_lr == SELECT:
+            return INNER_LRS if self.masks_weights else tuple(factor * self.outer_lr for factor in CONTROL_LR_FACTORS)
+        return (float(self.inner_lr) if self.masks_weights else self.outer_lr,)
+
+    @property
     def phases(self) -> tuple[tuple[str, int], ...]:
         """The kinds of steps of a round, and how many of each."""
         if self.control == "finetune":
             return (("finetune", self.inner_steps + self.outer_steps),)
+        if self.control == "alternate":
+            return (("finetune", self.inner_steps), ("outer", self.outer_steps))
         if self.ablation == "no_bilevel":
             return (("joint", max(self.inner_steps, self.outer_steps)),)
         inner = () if self.ablation == "no_inner" else (("inner", self.inner_steps),)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from contextlib import nullcontext
 from typing import Any
@@ -11,57 +10,62 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.spl.estimation import check_estimable, estimated_mismatch
+from usb_negsamp.algorithms.spl.evaluation import evaluated, start_figures
 from usb_negsamp.algorithms.spl.identification import kept_ratio, known_mismatch
 from usb_negsamp.algorithms.spl.masked import fold, maskable_layers, take_off
+from usb_negsamp.algorithms.spl.selection import Selection
 from usb_negsamp.algorithms.spl.settings import SPLSettings
+from usb_negsamp.algorithms.spl.source import carried_by_source
 from usb_negsamp.algorithms.spl.stage import Stage
 from usb_negsamp.algorithms.spl.steps import PERTURBED_VIEW
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels, validation_of
 from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
-from usb_negsamp.host.evaluation.open_set import open_set_figures, open_set_of
 from usb_negsamp.host.wrapping.after_training import (
     follow_anew,
     make_carried_state,
     network_of,
-    pair_state,
     state_of_run,
     trained_state,
     wrap_anew,
 )
-from usb_negsamp.host.wrapping.wrapper import Wrapper
+from usb_negsamp.host.wrapping.carried_state import CarryingWrapper, copied
 
 MODEL_FILE = "model_spl.pth"
 
 
-class SPLWrapper(Wrapper):
+class SPLWrapper(CarryingWrapper):
     """Trains as the algorithm it wraps, then learns which weights are safe. Its keys: :class:`SPLSettings`.
 
     ``train()`` is the base's own, bit for bit. ``finetune()``, which the launcher calls after it, starts from the
     trained averaged weights (which are the live ones where ``ema_m`` is 0), learns mask and weights in turn, and
     leaves the network of the best round on V2 in ``model`` and ``ema_model``, the mask folded in, and in
     ``model_spl.pth``. What is evaluated are the masked weights themselves, not their average over the stage.
-    ``results_dict`` gets ``eval/spl_acc`` and ``eval/spl_start_acc`` (V2), ``test/spl_acc``, ``test/spl_start_acc``,
-    ``eval/spl_round``, ``eval/spl_kept_ratio`` and, where the ratio follows from it, ``train/spl_mismatch``; on an
+    ``results_dict`` gets ``eval/spl_acc`` (V2) and ``test/spl_acc``; the same of the start as the training evaluates
+    it, ``spl_start_acc``, and with batch statistics estimated anew, ``spl_start_reestimated_acc``; ``eval/spl_round``,
+    ``eval/spl_kept_ratio``, ``eval/spl_v1_lr`` and, where the ratio follows from it, ``train/spl_mismatch``; on an
     open-set split also the figures of :mod:`usb_negsamp.host.evaluation.open_set` before and after, with
     ``spl_start_open`` and ``spl_open`` in the place of ``open``.
 
-    With ``spl_from`` the weights alone come from the other run: what the base carries from step to step (thresholds,
-    memory banks) starts afresh.
+    With ``spl_from`` what the base carries from step to step (thresholds, memory banks) comes from the other run too,
+    if its algorithm is the same, so that the stage is the one that this run would have after that training.
     """
 
     wrapper_name = "spl"
     settings_class = SPLSettings
 
     spl_settings: SPLSettings
-    stage: Stage | None
+    selection: Selection | None
     resumed_stage: dict[str, Any] | None
     trained: dict[str, Any]
+    """The checkpoint that the training left."""
+    start_state: dict[str, Tensor]
+    start_carried: dict[str, Any]
 
     def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
         self.spl_settings = SPLSettings.from_arguments(args)
-        self.stage = self.resumed_stage = None
-        self.trained = {}
+        self.selection = self.resumed_stage = None
+        self.trained, self.start_state, self.start_carried = {}, {}, {}
         super().__init__(args, *rest, **kwargs)
         seed = getattr(args, "split_seed", None)
         self.validation: Validation = validation_of(
@@ -109,6 +113,8 @@ class SPLWrapper(Wrapper):
         self.call_hook("before_run")  # type: ignore[attr-defined]
         if self.resumed_stage is None:
             make_carried_state(self)
+            if self.spl_settings.source is not None:
+                self.carry_on_from_source(self.spl_settings.source)
         self.best_eval_acc = self.evaluate("eval")["eval/top-1-acc"]  # type: ignore[attr-defined]
         self.best_it = self.num_train_iter - 1  # type: ignore[attr-defined]
         # The end of a run evaluates its best model from the file.
@@ -118,25 +124,48 @@ class SPLWrapper(Wrapper):
     def finetune(self) -> None:
         """Learn the mask and the weights under it; see the class."""
         resumed, settings = self.resumed_stage, self.spl_settings
-        self.trained = self.trained_entries()
-        network = network_of(self.model)  # type: ignore[attr-defined, has-type]
-        start = trained_state(self, settings.start)
-        for model in (self.model, self.ema_model):  # type: ignore[attr-defined, has-type]
-            network_of(model).load_state_dict(start)
-        follow_anew(self)
+        self.trained = copied(self.saved_inside())
+        self.start_state = trained_state(self, settings.start)
+        if len(settings.rates) > 1:
+            self.start_carried = copied(self.carried(with_hooks=True)) if resumed is None else resumed["start_carried"]
+        self.go_to_start_weights()
         layers = self.layers_to_mask()
         ratio, mismatch = 1.0 if resumed is None else resumed["ratio"], None
         if layers and resumed is None:
             mismatch = self.mismatch_at_start()
             ratio = kept_ratio(settings, mismatch, self.dataset_dict)  # type: ignore[attr-defined]
-        self.stage = Stage(self, settings, self.validation, layers, ratio, self.save_latest)
-        if mismatch is not None:
-            self.stage.start["train/spl_mismatch"] = mismatch
+
+        def new_stage(rate: float | None, steps_before: int) -> Stage:
+            return Stage(self, settings, self.validation, layers, ratio, rate, steps_before, self.save_latest)
+
+        seed = (self.args.seed, self.rank)  # type: ignore[attr-defined]
+        self.selection = Selection(seed, settings.rates, new_stage, self.back_to_start)
         if resumed is None:
-            self.stage.start.update(self.evaluated("spl_start"))
-        self.stage.run(resumed)
-        network.load_state_dict(self.stage.best["state"])
-        self.finish(self.stage)
+            self.selection.start = start_figures(self, self.validation)
+            if mismatch is not None:
+                self.selection.start["train/spl_mismatch"] = mismatch
+        self.selection.run(resumed)
+        self.finish(self.selection)
+
+    @property
+    def stage(self) -> Stage | None:
+        """The stage that is gone through; after the last one it."""
+        return None if self.selection is None else self.selection.stage
+
+    def go_to_start_weights(self) -> None:
+        """Give both models the weights that the stage starts from."""
+        for model in (self.model, self.ema_model):  # type: ignore[attr-defined, has-type]
+            network_of(model).load_state_dict(self.start_state)
+        follow_anew(self)
+
+    def back_to_start(self) -> None:
+        """From the end of a stage to where it began: no mask, the weights, and what the algorithm carried then."""
+        assert self.stage is not None
+        for model in (self.model, self.ema_model):  # type: ignore[attr-defined, has-type]
+            take_off(network_of(model), self.stage.masks)
+        wrap_anew(self)
+        self.go_to_start_weights()
+        self.carry_on_with(self.start_carried)
 
     def mismatch_at_start(self) -> float | None:
         """delta, estimated by the trained network where it is not known; None where no ratio follows from it."""
@@ -147,27 +176,26 @@ class SPLWrapper(Wrapper):
         return mismatch
 
     @torch.no_grad()
-    def finish(self, stage: Stage) -> None:
-        """Fold the mask in, evaluate, and write the network and its masks."""
-        masks = stage.masks
+    def finish(self, selection: Selection) -> None:
+        """Leave the chosen network, its mask folded in; evaluate it, and write it and its masks."""
+        stage, chosen = selection.stage, selection.chosen
+        assert stage is not None
+        # What looks at the stage from now on sees the chosen one.
+        stage.rate, stage.history, stage.best = chosen
+        masks, best = stage.masks, stage.best
+        network, averaged = (network_of(model) for model in (self.model, self.ema_model))  # type: ignore[attr-defined, has-type]
+        network.load_state_dict(best["state"])
         kept = {f"{path}.weight": mask.kept.cpu() for path, mask in masks.items()}
         is_soft = self.spl_settings.mask == "soft"
         soft = {f"{path}.weight": mask.mask.cpu() for path, mask in masks.items()} if is_soft else {}
-        network, averaged = (network_of(model) for model in (self.model, self.ema_model))  # type: ignore[attr-defined, has-type]
         take_off(averaged, masks)
         fold(network, masks)
         wrap_anew(self)
         averaged.load_state_dict(network.state_dict())
         follow_anew(self)
-        best = stage.best
-        results = {
-            **stage.start,
-            "eval/spl_acc": best["accuracy"],
-            "eval/spl_round": best["round"],
-            "eval/spl_kept_ratio": stage.history[best["round"]].get("train/spl_kept_ratio", 1.0),
-        }
+        results = selection.results()
         with nullcontext() if best["inert"] else batch_statistics_as_they_are(self):
-            results.update(self.evaluated("spl"))
+            results.update(evaluated(self, "spl"))
         self.results_dict.update(results)  # type: ignore[attr-defined]
         if self.is_main:
             checkpoint = {
@@ -178,44 +206,29 @@ class SPLWrapper(Wrapper):
                 "best_eval_acc": self.best_eval_acc,
                 "masks": kept,
                 "soft_masks": soft,
-                "spl": {"ratio": stage.ratio, "round": best["round"], "history": stage.history},
+                "spl": {"ratio": stage.ratio, "v1_lr": stage.rate, "round": best["round"], "history": stage.history},
             }
             write_checkpoint(checkpoint, os.path.join(self.run_directory, MODEL_FILE))
         self.call_hook("after_spl_stage")  # type: ignore[attr-defined]
         if self.distributed:  # type: ignore[attr-defined]
             torch.distributed.barrier()
 
-    def evaluated(self, name: str) -> dict[str, float]:
-        """``test/NAME_acc``, and of an open-set split ``test/NAME_open/...``, ``train/NAME_open/...``.
-
-        Of two networks the figures are those of the one that the stage repairs, whatever the training reports.
-        """
-        results: dict[str, float] = {}
-        if "test" in self.loader_dict:  # type: ignore[attr-defined]
-            with getattr(self, "first_alone", nullcontext)():
-                results[f"test/{name}_acc"] = self.evaluate("test")["test/top-1-acc"]  # type: ignore[attr-defined]
-        data = open_set_of(self)
-        if data is not None:
-            for figure, value in open_set_figures(self, data).items():
-                part = "" if figure.startswith("train/") else "test/"
-                results[part + figure.replace("open/", f"{name}_open/", 1)] = value
-        return results
-
-    def trained_entries(self) -> dict[str, Any]:
-        """The entries of a checkpoint that the stage changes, as the training left them."""
-        saved = super().get_save_dict()  # type: ignore[misc]
-        entries = {
-            key: {name: tensor.detach().clone() for name, tensor in saved[key].items()}
-            for key in ("model", "ema_model")
-        }
-        entries |= {key: saved[key] for key in ("optimizer", "scheduler") if key in saved}
-        return entries | copy.deepcopy(pair_state(self))
+    def carry_on_from_source(self, source: str) -> None:
+        """Carry on as the algorithm of the run ``source`` left off, if it is the same one; else say so."""
+        carried, reason = carried_by_source(source, self.args.algorithm, self.validation.seed, self.saved_inside())
+        if carried is not None:
+            self.carry_on_with(carried)
+        elif reason:
+            self.print_fn(  # type: ignore[attr-defined]
+                f"spl: what {self.base_name} carries from step to step starts afresh, not as {source} left it: {reason}"
+            )
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries, those of the stage as the training left them, and the stage's own beside them."""
-        saved: dict[str, Any] = super().get_save_dict()  # type: ignore[misc]
         if self.stage is not None:
-            return {**saved, **self.trained, "spl": self.stage.state()}
+            assert self.selection is not None
+            return {**self.trained, "spl": {**self.selection.state(), "start_carried": self.start_carried}}
+        saved = self.saved_inside()
         return saved if self.resumed_stage is None else {**saved, "spl": self.resumed_stage}
 
     def load_model(self, load_path: str) -> Any:

@@ -15,16 +15,15 @@ from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.steps import HarmfulWeightsKept, Steps
 from usb_negsamp.algorithms.spl.validation import Validation, measure
 from usb_negsamp.host.checkpoints.run_state import restore_run_state, run_state
-from usb_negsamp.host.evaluation.batch_norm import reestimate_batch_norm, reestimated_batch_norm
+from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
     follow_anew,
-    load_pair_state,
     network_of,
-    pair_state,
     renew_optimizers,
     wrap_anew,
 )
+from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 
 
 class Stage:
@@ -34,8 +33,10 @@ class Stage:
         algorithm: its ``model`` has the weights to start from.
         settings: SPL's keys.
         validation: V1 and V2.
-        layers: paths of the layers to mask; none for the control.
+        layers: paths of the layers to mask; none for a control.
         ratio: p.
+        rate: of the steps on V1; None where there is none.
+        steps_before: taken by earlier stages of the run.
         save: called after each round, when everything that the rest depends on is in :meth:`state`.
 
     Attributes:
@@ -50,15 +51,16 @@ class Stage:
         validation: Validation,
         layers: list[str],
         ratio: float,
+        rate: float | None,
+        steps_before: int,
         save: Callable[[], None],
     ) -> None:
         self.algorithm, self.settings, self.validation, self.save = algorithm, settings, validation, save
         self.network = network_of(algorithm.model)
-        self.ratio = ratio
+        self.ratio, self.rate, self.steps_before = ratio, rate, steps_before
         self.round, self.phase, self.step = 0, 0, 0
         self.inner_done = self.outer_done = 0
         self.history: list[dict[str, float]] = []
-        self.start: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         seed = algorithm.args.seed
         self.masks: dict[str, Mask] = identify(self.network, layers, ratio, settings, seed) if layers else {}
@@ -66,15 +68,13 @@ class Stage:
 
     def run(self, state: dict[str, Any] | None = None) -> None:
         """Go through all rounds, from ``state`` on where there is one."""
-        if state is None:
-            self.start.update(self.measured_start())
         self.optimizer = renew_optimizers(self.algorithm, self.settings.outer_lr)
         put_on(self.network, self.masks)
         put_on(network_of(self.algorithm.ema_model), self.masks)
         wrap_anew(self.algorithm)
         HarmfulWeightsKept(self.optimizer, self.network, self.masks)
         follow_anew(self.algorithm)
-        self.steps = Steps(self.algorithm, self.settings, self.validation, self.masks)
+        self.steps = Steps(self.algorithm, self.settings, self.validation, self.masks, self.rate)
         if state is not None:
             self.load(state)
         self.algorithm.call_hook("before_spl_stage")
@@ -138,11 +138,6 @@ class Stage:
         """Whether the last rounds were no better on V2."""
         return bool(0 < self.settings.patience <= self.round - self.best.get("round", 0))
 
-    def measured_start(self) -> dict[str, float]:
-        """Accuracies of the network before anything is masked, evaluated as the training does it."""
-        with reestimated_batch_norm(self.algorithm):
-            return {"eval/spl_start_acc": measure(self.algorithm, self.validation, self.validation.second)[0]}
-
     def record(self) -> dict[str, float]:
         """What a round is told by: V1, V2, the share of weights that are kept, and of those that changed sides."""
         bn = reestimated_batch_norm(self.algorithm) if self.is_inert else nullcontext()
@@ -151,12 +146,14 @@ class Stage:
             second_acc, second_loss = measure(self.algorithm, self.validation, self.validation.second)
         record = {
             "train/spl_round": float(self.round),
-            "train/spl_steps": float(self.inner_done + self.outer_done),
+            "train/spl_steps": float(self.steps_before + self.inner_done + self.outer_done),
             "train/spl_v1_loss": first_loss,
             "train/spl_v1_acc": first_acc,
             "eval/spl_v2_loss": second_loss,
             "eval/spl_v2_acc": second_acc,
         }
+        if self.rate is not None:
+            record["train/spl_v1_lr"] = self.rate
         if self.masks:
             now = self.kept()
             changed = sum(int((now[path] != self.before_round[path]).sum()) for path in now)
@@ -185,9 +182,8 @@ class Stage:
             "optimizer": self.optimizer.state_dict(),
             "before_round": self.before_round,
             "history": self.history,
-            "start": self.start,
             "best": self.best,
-            "pair": pair_state(self.algorithm),
+            "carried": self.algorithm.carried(),
             "run_state": run_state(self.algorithm),
         }
 
@@ -201,6 +197,6 @@ class Stage:
             average.copy_(state["average"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.before_round = {path: kept.to(device) for path, kept in state["before_round"].items()}
-        self.history, self.start, self.best = list(state["history"]), state["start"], state["best"]
-        load_pair_state(self.algorithm, state.get("pair", {}))
+        self.history, self.best = list(state["history"]), state["best"]
+        self.algorithm.carry_on_with(state["carried"])
         restore_run_state(self.algorithm, state["run_state"])

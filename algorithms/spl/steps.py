@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -95,18 +96,40 @@ def equation_6(algorithm: Any, batch: dict[str, Any]) -> Tensor:
     return F.cross_entropy(parts[0], batch["y_lb"].long().to(device)) + distance
 
 
+@contextmanager
+def at_rate(optimizer: torch.optim.Optimizer, rate: float, usual: float) -> Iterator[None]:
+    """Inside the block groups of the ``usual`` rate learn at ``rate``, and others at theirs in proportion."""
+    before = [group["lr"] for group in optimizer.param_groups]
+    for group in optimizer.param_groups:
+        group["lr"] = rate * (group["lr"] / usual)
+    try:
+        yield
+    finally:
+        for group, lr in zip(optimizer.param_groups, before, strict=True):
+            group["lr"] = lr
+
+
 class Steps:
     """Takes the steps of one kind after the other; what comes next depends on the numbers it is given alone.
 
     Args:
         algorithm: with the stage's optimizer.
-        settings: rates and the outer loss.
+        settings: the outer loss and its rate.
         validation: V1.
-        masks: on the network already; none for the control.
+        masks: on the network already; none for a control.
+        rate: of the steps on V1, of the scores or of a control's weights; None where there is none.
     """
 
-    def __init__(self, algorithm: Any, settings: SPLSettings, validation: Validation, masks: dict[str, Mask]) -> None:
+    def __init__(
+        self,
+        algorithm: Any,
+        settings: SPLSettings,
+        validation: Validation,
+        masks: dict[str, Mask],
+        rate: float | None,
+    ) -> None:
         self.algorithm, self.settings, self.validation, self.masks = algorithm, settings, validation, masks
+        self.rate = 0.0 if rate is None else rate
         self.batches: Iterator[dict[str, Any]] | None = None
 
     def take(self, kind: str, inner_done: int, outer_done: int) -> None:
@@ -118,14 +141,14 @@ class Steps:
             outer_done: training batches taken before it.
         """
         if kind == "inner":
-            move_scores(self.masks, self.gradients(inner_done), self.settings.inner_lr)
+            move_scores(self.masks, self.gradients(inner_done), self.rate)
         elif kind == "outer":
             self.outer(outer_done)
         elif kind == "joint":
             # Both gradients are taken at the same point.
             gradients = self.gradients(inner_done)
             self.outer(outer_done)
-            move_scores(self.masks, gradients, self.settings.inner_lr)
+            move_scores(self.masks, gradients, self.rate)
         else:
             self.finetune(inner_done)
 
@@ -154,4 +177,5 @@ class Steps:
         inputs, labels = inputs_and_labels(self.algorithm, self.first_batch(number))
         with frozen_running_statistics(self.algorithm):
             loss = F.cross_entropy(self.algorithm.model(inputs)["logits"].float(), labels)
-        update_weights(self.algorithm, loss)
+        with at_rate(self.algorithm.optimizer, self.rate, self.settings.outer_lr):
+            update_weights(self.algorithm, loss)

@@ -6,6 +6,7 @@ import torch
 
 import usb_negsamp
 from usb_negsamp.host import Hook
+from usb_negsamp.host.checkpoints.resume import save_now
 from usb_negsamp.testing import build_tiny, train_tiny
 
 usb_negsamp.register()
@@ -27,6 +28,25 @@ def run(directory, source, name="pseudolabel_spl", hooks=(), **overrides):
     algorithm.train()
     algorithm.finetune()
     return algorithm
+
+
+class Cut(Exception):
+    pass
+
+
+class CutHook(Hook):
+    """Saves after so many steps of the stage and stops the run, as a signal would."""
+
+    settings_only = True
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def after_spl_step(self, algorithm):
+        self.steps -= 1
+        if self.steps == 0:
+            save_now(algorithm)
+            raise Cut
 
 
 class Watch(Hook):

@@ -66,7 +66,7 @@ def test_an_impossible_setting_ends_a_run_with_one_line_and_leaves_nothing(tmp_p
     process = start(tmp_path, "none", "--spl_ratio", "1.5")
     _, errors = process.communicate(timeout=200)
     assert process.returncode == 2
-    assert "spl_ratio: expected a share above 0 and at most 1, but got 1.5" in errors
+    assert "spl_ratio: expected a number above 0 and at most 1, but got 1.5" in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "none").exists()
 

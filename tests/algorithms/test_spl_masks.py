@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.spl.identification import identify, overall_ratio
 from usb_negsamp.algorithms.spl.masked import fold, maskable_layers, put_on, stored_tensors, take_off, weight_of
-from usb_negsamp.algorithms.spl.settings import SPLSettings, mismatch_value
+from usb_negsamp.algorithms.spl.settings import SPLSettings, mismatch_value, rate_value
 from usb_negsamp.algorithms.spl.steps import HarmfulWeightsKept, move_scores
 from usb_negsamp.algorithms.spl.validation import Validation, split_validation
 
@@ -236,10 +236,32 @@ def test_batches_of_v1_go_through_all_of_it_in_one_order_after_the_other():
         ({"ablation": "no_bilevel"}, (("joint", 4),)),
         ({"ablation": "no_identification"}, (("inner", 3), ("outer", 4))),
         ({"control": "finetune"}, (("finetune", 7),)),
+        ({"control": "alternate"}, (("finetune", 3), ("outer", 4))),
     ],
 )
 def test_a_control_takes_as_many_steps_as_what_it_is_compared_with(changes, phases):
     assert settings(inner_steps=3, outer_steps=4, **changes).phases == phases
+
+
+@pytest.mark.parametrize(
+    ("changes", "rates"),
+    [
+        ({}, [1.0]),
+        ({"inner_lr": "select"}, [10.0, 30.0, 100.0]),
+        ({"control": "finetune"}, [0.003]),
+        ({"control": "finetune", "inner_lr": "select"}, [0.003, 0.01, 0.03]),
+        ({"control": "alternate", "inner_lr": "select"}, [0.003, 0.01, 0.03]),
+        ({"ablation": "no_inner"}, [None]),
+    ],
+)
+def test_rates_of_the_steps_on_v1_are_one_or_three(changes, rates):
+    assert settings(**{"outer_lr": 0.003, **changes}).rates == pytest.approx(rates)
+
+
+def test_a_rate_is_a_number_or_select():
+    assert (rate_value("30"), rate_value("select")) == (30.0, "select")
+    with pytest.raises(ValueError, match="float"):
+        rate_value("best")
 
 
 def test_the_mismatch_is_a_number_or_estimate():

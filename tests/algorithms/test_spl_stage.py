@@ -6,14 +6,14 @@ import sys
 
 import pytest
 import torch
-from spl_runs import SHORT, Watch, equal, run, trained_run
+from spl_runs import SHORT, Cut, CutHook, Watch, equal, run, trained_run
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable
-from usb_negsamp.host import Hook
 from usb_negsamp.host.checkpoints.file import read_checkpoint
-from usb_negsamp.host.checkpoints.resume import resume, save_now
+from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.host.randomness import keyed_randomness
 from usb_negsamp.host.wrapping import peer
+from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 from usb_negsamp.testing import build_tiny, parameters_of
 
 
@@ -42,25 +42,6 @@ def test_the_stage_takes_outer_steps_of_any_algorithm(tmp_path, name):
     assert [step["kind"] for step in watch.steps] == ["start", "inner", "outer", "outer"]
     assert not equal(watch.steps[1]["parameters"], watch.steps[2]["parameters"])
     assert 0.0 <= algorithm.results_dict["test/spl_acc"] <= 1.0
-
-
-class Cut(Exception):
-    pass
-
-
-class CutHook(Hook):
-    """Saves after so many steps of the stage and stops the run, as a signal would."""
-
-    settings_only = True
-
-    def __init__(self, steps):
-        self.steps = steps
-
-    def after_spl_step(self, algorithm):
-        self.steps -= 1
-        if self.steps == 0:
-            save_now(algorithm)
-            raise Cut
 
 
 # Within inner steps, within outer steps, at the last step of a round; and two networks.
@@ -98,8 +79,8 @@ def test_the_second_network_stays_as_trained_in_the_checkpoint_and_learns_at_the
     saved = read_checkpoint(os.path.join(algorithm.run_directory, "latest_model.pth"))
     assert equal(saved["peer"]["model"], peer)
     assert all(torch.equal(s["mass"], p) for s, p in zip(saved["error_perception"], perceptions, strict=True))
-    assert not equal(saved["spl"]["pair"]["peer"]["model"], peer)
-    assert equal(saved["spl"]["pair"]["peer"]["model"], algorithm.peer.model.state_dict())
+    assert not equal(saved["spl"]["carried"]["peer"]["model"], peer)
+    assert equal(saved["spl"]["carried"]["peer"]["model"], algorithm.peer.model.state_dict())
     rates = {group["lr"] for group in algorithm.peer.optimizer.param_groups}
     assert rates == {group["lr"] for group in algorithm.optimizer.param_groups} == {algorithm.spl_settings.outer_lr}
 
@@ -178,6 +159,18 @@ def test_the_round_that_was_best_on_v2_is_kept(tmp_path, trained):
     figures = [(r["eval/spl_v2_acc"], -r["eval/spl_v2_loss"]) for r in algorithm.stage.history[1:]]
     assert algorithm.results_dict["eval/spl_round"] == 1 + figures.index(max(figures))
     assert algorithm.results_dict["eval/spl_acc"] == max(figures)[0]
+
+
+@pytest.mark.parametrize("overrides", [{"spl_ablation": "no_outer"}, {}, {"spl_control": "alternate"}])
+def test_every_round_has_the_batch_statistics_of_its_own_weights(tmp_path, trained, overrides):
+    watch = Watch()
+    algorithm = run(tmp_path, trained, hooks=[watch], spl_inner_lr=100.0, **overrides)
+    statistics = [buffer.clone() for buffer in algorithm.model.buffers()]
+    of_last_step = watch.steps[algorithm.stage.best["round"] * 6 if "spl_ablation" not in overrides else -1]["buffers"]
+    assert not equal(of_last_step, {name: b for name, b in algorithm.model.named_buffers() if "running" in name})
+    # The mask is folded in: the same weights in a plain network.
+    reestimate_batch_norm(algorithm)
+    assert all(torch.equal(a, b) for a, b in zip(statistics, algorithm.model.buffers(), strict=True))
 
 
 def test_two_processes_keep_the_same_scores_and_follow_one(tmp_path):

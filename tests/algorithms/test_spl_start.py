@@ -7,14 +7,41 @@ import torch
 from spl_runs import SHORT, Watch, equal, run, trained_run
 
 from usb_negsamp import ConfigError
+from usb_negsamp.algorithms.spl.validation import measure
 from usb_negsamp.functional import safe_ratio
 from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 from usb_negsamp.testing import build_tiny, tiny_arguments
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     return trained_run(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.mark.parametrize("bn_batches", [0, 2])
+def test_what_new_batch_statistics_alone_do_to_the_start_is_a_figure_of_its_own(tmp_path, trained, bn_batches):
+    algorithm = run(tmp_path, trained, bn_batches=bn_batches)
+    found = algorithm.results_dict
+    plain = build_tiny("pseudolabel", tmp_path / "plain")
+    state = read_checkpoint(os.path.join(trained, "model_best.pth"))["ema_model"]
+    plain.model.load_state_dict(state)
+    plain.call_hook("before_run")
+    validation = algorithm.validation
+
+    def accuracies():
+        return {
+            "test": plain.evaluate("test")["test/top-1-acc"],
+            "eval": measure(plain, validation, validation.second)[0],
+        }
+
+    own = accuracies()
+    reestimate_batch_norm(plain)
+    anew = accuracies()
+    assert own != anew
+    for part in ("test", "eval"):
+        assert found[f"{part}/spl_start_reestimated_acc"] == anew[part]
+        assert bn_batches or found[f"{part}/spl_start_acc"] == own[part]
 
 
 def test_without_pre_training_the_stage_starts_from_the_initial_network(tmp_path):
@@ -75,21 +102,26 @@ def test_the_mismatch_of_an_open_set_split_is_taken_or_estimated(tmp_path):
     ("overrides", "message"),
     [
         ({"spl_mismatch": None}, "spl_mismatch: expected the share of unlabeled samples of unseen classes"),
-        ({"spl_mismatch": 1.5}, "spl_mismatch: expected a share in 0..1, or estimate, but got 1.5"),
-        ({"spl_ratio": 1.5}, "spl_ratio: expected a share above 0 and at most 1, but got 1.5"),
+        ({"spl_mismatch": 1.5}, "spl_mismatch: expected a number from 0 to 1, or estimate, but got 1.5"),
+        ({"spl_ratio": 1.5}, "spl_ratio: expected a number above 0 and at most 1, but got 1.5"),
         ({"spl_ratio": 0.0}, "spl_ratio: expected"),
         ({"validation_size": 0}, "spl needs validation images of its own"),
         ({"validation_size": 1}, "spl_validation_fraction: expected a share that leaves images to both parts"),
         ({"spl_validation_fraction": 1.0}, "spl_validation_fraction: expected"),
-        ({"spl_mask": "herd"}, "unknown spl_mask 'herd'; did you mean 'hard'"),
-        ({"spl_outer": "eq7"}, "unknown spl_outer"),
-        ({"spl_start": "first"}, "unknown spl_start"),
+        ({"spl_mask": "herd"}, "spl_mask: expected hard or soft, but got 'herd'; did you mean 'hard'"),
+        ({"spl_outer": "eq7"}, "spl_outer: expected base or eq6, but got"),
+        ({"spl_start": "first"}, "spl_start: expected best or last, but got"),
         ({"spl_ablation": "no_iner"}, "did you mean 'no_inner'"),
-        ({"spl_control": "tune"}, "unknown spl_control"),
+        ({"spl_control": "tune"}, "spl_control: expected finetune or alternate, but got"),
         ({"spl_control": "finetune", "spl_ablation": "no_inner"}, "spl_control and spl_ablation: expected one"),
-        ({"spl_rounds": 0}, "spl_rounds: expected 1 or more"),
+        ({"spl_rounds": 0}, "spl_rounds: expected a whole number of at least 1, but got 0"),
         ({"spl_inner_steps": 0}, "spl_inner_steps: expected"),
-        ({"spl_inner_lr": 0.0}, "spl_inner_lr: expected"),
+        ({"spl_inner_lr": 0.0}, "spl_inner_lr: expected a number above 0, or select, but got 0"),
+        ({"spl_inner_lr": "best"}, "spl_inner_lr: expected a number above 0, or select, but got 'best'"),
+        (
+            {"spl_inner_lr": "select", "spl_ablation": "no_inner"},
+            "spl_inner_lr: expected a number with spl_ablation no_in",
+        ),
         ({"spl_outer_lr": -1.0}, "spl_outer_lr: expected"),
         ({"spl_patience": -1}, "spl_patience: expected"),
         ({"spl_from": "/nowhere"}, "spl_from: expected the folder or the checkpoint of a run, but /nowhere"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from usb_negsamp.host.algorithm import HostAlgorithm
 _SCALARS = (bool, int, float, str, type(None))
 
 
-def _is_state(value: Any) -> bool:
-    """Tensors, arrays, numbers, and lists or dictionaries of numbers: what a hook carries from step to step."""
+def is_state(value: Any) -> bool:
+    """Tensors, arrays, numbers, and lists or dictionaries of numbers: what is carried from step to step."""
     if isinstance(value, (Tensor, np.ndarray, np.generic, *_SCALARS)):
         return True
     if isinstance(value, (list, tuple)):
@@ -50,7 +51,7 @@ def run_state(algorithm: HostAlgorithm) -> dict[str, Any]:
         state["hooks"][name] = {
             key: value.detach().cpu() if isinstance(value, Tensor) else value
             for key, value in attributes.items()
-            if _is_state(value)
+            if is_state(value)
         }
     return state
 
@@ -65,7 +66,13 @@ def restore_run_state(algorithm: HostAlgorithm, state: dict[str, Any]) -> None:
     random.setstate((version, tuple(words), gauss))
     key, position, has_gauss, cached = state["numpy_rng"]
     np.random.set_state(("MT19937", np.asarray(key).astype(np.uint32), position, has_gauss, cached))
-    for name, attributes in state["hooks"].items():
+    restore_hooks(algorithm, state["hooks"])
+
+
+def restore_hooks(algorithm: Any, hooks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put back the attributes of those of the algorithm's hooks that ``hooks`` names."""
+    device = next(algorithm.model.parameters()).device
+    for name, attributes in hooks.items():
         hook = algorithm.hooks_dict.get(name)
         for attribute, value in attributes.items() if hook is not None else ():
             live = getattr(hook, attribute, None)

@@ -84,34 +84,6 @@ def reestimated_batch_norm(algorithm: HostAlgorithm) -> Iterator[None]:
                 buffer.copy_(buffers[name])
 
 
-MAX_IMAGES = 4096
-"""Training images that re-estimate batch statistics, at most."""
-
-
-def reestimate_batch_norm(algorithm: HostAlgorithm) -> None:
-    """Give ``algorithm.model`` the batch statistics of its present weights on training images, without augmentation.
-
-    Evenly spaced labeled and unlabeled images, at most ``MAX_IMAGES``; the average of all batches. Nothing else of the
-    network is trained or in training mode.
-    """
-    average_batch_statistics(algorithm.model, _evenly_spaced_batches(algorithm))
-
-
-def _evenly_spaced_batches(algorithm: HostAlgorithm) -> Iterator[Tensor]:
-    """Labeled and unlabeled training images under the evaluation transform, in batches of nearly one size."""
-    data = algorithm.dataset_dict
-    labeled, unlabeled = data["train_lb"], data["train_ulb"]
-    total = len(labeled) + len(unlabeled)
-    chosen = np.linspace(0, total - 1, min(total, MAX_IMAGES)).astype(int)
-    for part in np.array_split(chosen, -(-len(chosen) // algorithm.args.eval_batch_size)):
-        groups = (
-            (labeled, part[part < len(labeled)]),
-            (unlabeled, part[part >= len(labeled)] - len(labeled)),
-        )
-        images = [plain_images(group, data["eval"].transform, rows.tolist()) for group, rows in groups if len(rows)]
-        yield torch.cat(images)
-
-
 @contextmanager
 def batch_statistics_as_they_are(algorithm: HostAlgorithm) -> Iterator[None]:
     """Inside the block an evaluation takes the batch statistics of the model, whatever ``bn_batches`` is."""

@@ -45,6 +45,7 @@ class BatchNormUpdateHook(Hook):
     """
 
     settings_only = True
+    listens_to_passes = True
 
     def __init__(self, mode: str) -> None:
         super().__init__()

@@ -98,17 +98,6 @@ def after_the_last_iteration(algorithm: Wrapper) -> Iterator[None]:
         algorithm.steps_after_training = 0
 
 
-def pair_state(algorithm: HostAlgorithm) -> dict[str, Any]:
-    """What an algorithm with two networks has beside the first one; nothing for any other. No copy."""
-    return algorithm.pair_state() if hasattr(algorithm, "pair_state") else {}
-
-
-def load_pair_state(algorithm: Any, saved: dict[str, Any]) -> None:
-    """Go back to what :func:`pair_state` gave."""
-    if saved:
-        algorithm.load_pair_state(saved)
-
-
 def training_batches(algorithm: HostAlgorithm, first: int) -> Iterator[dict[str, Any]]:
     """The labeled and unlabeled batches that would come after the training, from number ``first`` on, without end."""
     iteration = algorithm.num_train_iter + first
@@ -137,6 +126,15 @@ def training_step(algorithm: HostAlgorithm, batch: dict[str, Any]) -> None:
     algorithm.call_hook("after_train_step")
 
 
+def step_without_update(algorithm: HostAlgorithm, batch: dict[str, Any]) -> None:
+    """The passes of one step of the algorithm's own, and what they leave in batch norms, hooks and banks."""
+    algorithm.call_hook("before_train_step")
+    algorithm.train_step(**algorithm.process_batch(**batch))
+    for hook in algorithm.hooks_dict.values():
+        if getattr(hook, "listens_to_passes", False):
+            hook.after_train_step(algorithm)
+
+
 def make_carried_state(algorithm: HostAlgorithm) -> None:
     """Let an algorithm that has not trained make what it carries from step to step (distributions, thresholds, banks).
 
@@ -149,8 +147,7 @@ def make_carried_state(algorithm: HostAlgorithm) -> None:
     model = algorithm.model
     try:
         with model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext():
-            algorithm.call_hook("before_train_step")
-            algorithm.train_step(**algorithm.process_batch(**next(training_batches(algorithm, 0))))
+            step_without_update(algorithm, next(training_batches(algorithm, 0)))
     finally:
         algorithm.it = done
         algorithm.model.zero_grad()

@@ -36,6 +36,8 @@ else:
 class LogitsTapeHook(Hook):
     """Starts the tape before each step and lets go of it once the weights are updated (priority VERY_HIGH)."""
 
+    listens_to_passes = True
+
     def before_run(self, algorithm: Wrapper) -> None:
         algorithm.logits_tape.attach(algorithm.model)
 
