@@ -112,7 +112,7 @@ def maskable_layers(network: nn.Module, images: Any, *, with_head: bool) -> list
 def weight_of(layer: nn.Module) -> Tensor:
     """The effective weight of a layer, without gradient."""
     with torch.no_grad():
-        return layer.weight.detach()  # type: ignore[operator, union-attr, return-value]
+        return layer.weight.detach()  # type: ignore[operator]
 
 
 def put_on(network: nn.Module, masks: Mapping[str, Mask]) -> None:
@@ -146,7 +146,7 @@ def fold(network: nn.Module, masks: Mapping[str, Mask]) -> None:
         masked = weight_of(layer).clone()
         take_off(network, {path: mask})
         if not parametrize.is_parametrized(layer, "weight"):
-            layer.weight.copy_(masked)  # type: ignore[operator, union-attr]
+            layer.weight.copy_(masked)  # type: ignore[operator]
             continue
         _fold_under_weight_norm(path, layer, masked)
 

@@ -71,13 +71,13 @@ class SPLWrapper(CarryingWrapper):
         self.validation: Validation = validation_of(
             self, self.spl_settings.validation_fraction, args.seed if seed is None else seed
         )
-        self.mismatch = known_mismatch(self.spl_settings, self.dataset_dict)  # type: ignore[attr-defined]
+        self.mismatch = known_mismatch(self.spl_settings, self.dataset_dict)
         if self.spl_settings.mismatch == "estimate":
             check_estimable(self.validation)
         self.layers_to_mask()
         self.source_state: dict[str, Tensor] | None = None
         if self.spl_settings.source is not None:
-            network = network_of(self.model)  # type: ignore[attr-defined, has-type]
+            network = network_of(self.model)
             self.source_state = state_of_run(self.spl_settings.source, self.spl_settings.start, network, "spl_from")
 
     @classmethod
@@ -96,30 +96,30 @@ class SPLWrapper(CarryingWrapper):
             return []
         [batch] = self.validation.batches(self.validation.second[:1], 1)
         inputs, _ = inputs_and_labels(self, batch)
-        network = network_of(self.model)  # type: ignore[attr-defined, has-type]
+        network = network_of(self.model)
         return maskable_layers(network, inputs, with_head=self.spl_settings.mask_head)
 
     def train(self) -> None:
         """The base's training, unless the stage starts from another run's weights or from random ones."""
         if not self.spl_settings.skips_training:
-            super().train()  # type: ignore[misc]
+            super().train()
             return
         if self.source_state is not None:
-            for model in (self.model, self.ema_model):  # type: ignore[attr-defined, has-type]
+            for model in (self.model, self.ema_model):
                 network_of(model).load_state_dict(self.source_state)
-        self.it = self.num_train_iter  # type: ignore[attr-defined]
-        self.epoch = self.start_epoch = self.epochs  # type: ignore[attr-defined]
-        self.model.train()  # type: ignore[attr-defined, has-type]
-        self.call_hook("before_run")  # type: ignore[attr-defined]
+        self.it = self.num_train_iter
+        self.epoch = self.start_epoch = self.epochs
+        self.model.train()
+        self.call_hook("before_run")
         if self.resumed_stage is None:
             make_carried_state(self)
             if self.spl_settings.source is not None:
                 self.carry_on_from_source(self.spl_settings.source)
-        self.best_eval_acc = self.evaluate("eval")["eval/top-1-acc"]  # type: ignore[attr-defined]
-        self.best_it = self.num_train_iter - 1  # type: ignore[attr-defined]
+        self.best_eval_acc = self.evaluate("eval")["eval/top-1-acc"]
+        self.best_it = self.num_train_iter - 1
         # The end of a run evaluates its best model from the file.
         self.save_on_main("model_best.pth")
-        self.call_hook("after_run")  # type: ignore[attr-defined]
+        self.call_hook("after_run")
 
     def finetune(self) -> None:
         """Learn the mask and the weights under it; see the class."""
@@ -133,12 +133,12 @@ class SPLWrapper(CarryingWrapper):
         ratio, mismatch = 1.0 if resumed is None else resumed["ratio"], None
         if layers and resumed is None:
             mismatch = self.mismatch_at_start()
-            ratio = kept_ratio(settings, mismatch, self.dataset_dict)  # type: ignore[attr-defined]
+            ratio = kept_ratio(settings, mismatch, self.dataset_dict)
 
         def new_stage(rate: float | None, steps_before: int) -> Stage:
             return Stage(self, settings, self.validation, layers, ratio, rate, steps_before, self.save_latest)
 
-        seed = (self.args.seed, self.rank)  # type: ignore[attr-defined]
+        seed = (self.args.seed, self.rank)
         self.selection = Selection(seed, settings.rates, new_stage, self.back_to_start)
         if resumed is None:
             self.selection.start = start_figures(self, self.validation)
@@ -154,14 +154,14 @@ class SPLWrapper(CarryingWrapper):
 
     def go_to_start_weights(self) -> None:
         """Give both models the weights that the stage starts from."""
-        for model in (self.model, self.ema_model):  # type: ignore[attr-defined, has-type]
+        for model in (self.model, self.ema_model):
             network_of(model).load_state_dict(self.start_state)
         follow_anew(self)
 
     def back_to_start(self) -> None:
         """From the end of a stage to where it began: no mask, the weights, and what the algorithm carried then."""
         assert self.stage is not None
-        for model in (self.model, self.ema_model):  # type: ignore[attr-defined, has-type]
+        for model in (self.model, self.ema_model):
             take_off(network_of(model), self.stage.masks)
         wrap_anew(self)
         self.go_to_start_weights()
@@ -172,7 +172,7 @@ class SPLWrapper(CarryingWrapper):
         if self.spl_settings.mismatch != "estimate" or not self.spl_settings.needs_mismatch:
             return self.mismatch
         mismatch = estimated_mismatch(self, self.validation)
-        self.print_fn(f"spl: estimated mismatch {mismatch:.4g}")  # type: ignore[attr-defined]
+        self.print_fn(f"spl: estimated mismatch {mismatch:.4g}")
         return mismatch
 
     @torch.no_grad()
@@ -183,7 +183,7 @@ class SPLWrapper(CarryingWrapper):
         # What looks at the stage from now on sees the chosen one.
         stage.rate, stage.history, stage.best = chosen
         masks, best = stage.masks, stage.best
-        network, averaged = (network_of(model) for model in (self.model, self.ema_model))  # type: ignore[attr-defined, has-type]
+        network, averaged = (network_of(model) for model in (self.model, self.ema_model))
         network.load_state_dict(best["state"])
         kept = {f"{path}.weight": mask.kept.cpu() for path, mask in masks.items()}
         is_soft = self.spl_settings.mask == "soft"
@@ -196,7 +196,7 @@ class SPLWrapper(CarryingWrapper):
         results = selection.results()
         with nullcontext() if best["inert"] else batch_statistics_as_they_are(self):
             results.update(evaluated(self, "spl"))
-        self.results_dict.update(results)  # type: ignore[attr-defined]
+        self.results_dict.update(results)
         if self.is_main:
             checkpoint = {
                 "model": network.state_dict(),
@@ -209,8 +209,8 @@ class SPLWrapper(CarryingWrapper):
                 "spl": {"ratio": stage.ratio, "v1_lr": stage.rate, "round": best["round"], "history": stage.history},
             }
             write_checkpoint(checkpoint, os.path.join(self.run_directory, MODEL_FILE))
-        self.call_hook("after_spl_stage")  # type: ignore[attr-defined]
-        if self.distributed:  # type: ignore[attr-defined]
+        self.call_hook("after_spl_stage")
+        if self.distributed:
             torch.distributed.barrier()
 
     def carry_on_from_source(self, source: str) -> None:
@@ -219,7 +219,7 @@ class SPLWrapper(CarryingWrapper):
         if carried is not None:
             self.carry_on_with(carried)
         elif reason:
-            self.print_fn(  # type: ignore[attr-defined]
+            self.print_fn(
                 f"spl: what {self.base_name} carries from step to step starts afresh, not as {source} left it: {reason}"
             )
 
@@ -233,7 +233,7 @@ class SPLWrapper(CarryingWrapper):
 
     def load_model(self, load_path: str) -> Any:
         """Load the base's entries, and keep those of the stage for :meth:`finetune`."""
-        checkpoint = super().load_model(load_path)  # type: ignore[misc]
+        checkpoint = super().load_model(load_path)
         if checkpoint is not None:
             self.resumed_stage = checkpoint.get("spl")
         return checkpoint
@@ -245,16 +245,16 @@ class SPLWrapper(CarryingWrapper):
     def save_on_main(self, name: str) -> None:
         """Save a checkpoint from the first process, and let the others wait for it."""
         if self.is_main:
-            self.save_model(name, self.run_directory)  # type: ignore[attr-defined]
-        if self.distributed:  # type: ignore[attr-defined]
+            self.save_model(name, self.run_directory)
+        if self.distributed:
             torch.distributed.barrier()
 
     @property
     def is_main(self) -> bool:
         """Whether this process writes."""
-        return not self.distributed or self.rank == 0  # type: ignore[attr-defined, no-any-return]
+        return not self.distributed or self.rank == 0
 
     @property
     def run_directory(self) -> str:
         """The run's folder."""
-        return os.path.join(self.save_dir, self.save_name)  # type: ignore[attr-defined]
+        return os.path.join(self.save_dir, self.save_name)

@@ -75,7 +75,7 @@ def flexmatch(tmp_path_factory):
 
 def carried_into(name, directory, source, **overrides):
     """Class accuracies of the stage's start and what was said, of a run ``name`` that starts from ``source``."""
-    lines = []
+    lines: list[str] = []
     algorithm = build_tiny(name, directory, **{**settings_of(name), **overrides}, spl_from=source)
     algorithm.print_fn = lines.append
     algorithm.train()

@@ -90,8 +90,8 @@ def test_a_run_on_a_folder_of_pictures_says_and_keeps_what_was_read(
             Image.new("RGB", (16, 16), (9 * index, 0, 0)).save(work_dir / "pictures" / folder / f"{index}.png")
     (work_dir / "pictures/unlabeled/again.png").symlink_to(work_dir / "pictures/train/cat/0.png")
     keys = {key: OPEN[key] for key in ("num_train_iter", "num_eval_iter", "epoch", "img_size", "num_workers", "curve")}
-    folder = {"dataset": "image_folder", "data_dir": "pictures", "num_classes": 2, "num_labels": 10}
-    assert main(["train", "--c", write_config(**keys, **folder, include_lb_to_ulb=False)]) == 0
+    read = {"dataset": "image_folder", "data_dir": "pictures", "num_classes": 2, "num_labels": 10}
+    assert main(["train", "--c", write_config(**keys, **read, include_lb_to_ulb=False)]) == 0
     shown = capsys.readouterr().err.splitlines()
     assert (
         "usb-negsamp: image_folder: 10 labeled, 28 unlabeled, 4 validation and 2 test images of 2 classes: cat, dog"
