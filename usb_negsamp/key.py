@@ -145,7 +145,9 @@ class Key:
             raise expected(f"{where}: {self.name}", self.expected, quoted(value)) from error
         largest = LARGEST.get(self.type)
         if largest is not None and abs(converted) > largest:
-            raise expected(f"{where}: {self.name}", f"{self.expected}, at most {largest:.10g} in size", quoted(value))
+            outside = self.range is not None and not self.range.holds(converted)
+            words = self.expected if outside else f"{self.expected}, at most {largest:.10g} in size"
+            raise expected(f"{where}: {self.name}", words, quoted(value))
         return dict(self.former_values).get(converted, converted) if self.former_values else converted
 
     def check(self, value: Any) -> None:

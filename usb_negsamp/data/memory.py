@@ -14,13 +14,14 @@ def memory_of_machine() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def check_fits(num_bytes: int, key: str, what: str) -> None:
+def check_fits(num_bytes: int, key: str, what: str, hint: str = "") -> None:
     """Refuse what the machine cannot hold at once.
 
     Args:
         num_bytes: what it takes.
         key: the configuration key, or keys, by which it is so large.
         what: what takes so much, in words.
+        hint: what may help, after a semicolon.
 
     Raises:
         ConfigError: it is more than the memory of the machine.
@@ -35,4 +36,5 @@ def check_fits(num_bytes: int, key: str, what: str) -> None:
             key,
             f"what fits into the memory of this machine, {there / GIGABYTE:.4g} GB",
             f"{what}, which take {num_bytes / GIGABYTE:.4g} GB",
+            hint,
         )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
+import sys
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from usb_negsamp import ConfigError
 from usb_negsamp.data import seen_class_indices
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.processes import from_environment
+from usb_negsamp.run.configuration.tracker_checks import check_trackers
 from usb_negsamp.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
@@ -91,6 +96,35 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"num_labels": 1440, "include_lb_to_ulb": False, "validation_size": 2}, "leave no unlabeled images of 1442"),
     ({"img_size": 8}, "small_cnn takes images from 16x16, but got 8x8"),
+    ({"uratio": 4_000_000_000}, "batch_size, uratio and img_size: expected what fits into the memory of this machine"),
+    ({"batch_size": 10**9}, "batch_size, uratio and img_size: expected what fits into the memory of this machine"),
+    (
+        {"batch_size": 2**63},
+        "run.yaml: batch_size: expected a whole number above 0, at most 4294967295 in size, but got",
+    ),
+    ({"eval_batch_size": 2**63}, "eval_batch_size: expected a whole number above 0, at most 4294967295 in size, but"),
+    ({"num_train_iter": 4 * 10**9}, "num_train_iter, epoch, batch_size and uratio: expected what fits into the memory"),
+    ({"img_size": 1e308}, "run.yaml: img_size: expected a whole number from 1 to 8192, but got 1e+308"),
+    ({"img_size": 8192, "batch_size": 1}, "img_size: expected what fits into the memory of this machine"),
+    ({"num_workers": 10**9}, "num_workers: expected a whole number from 0 to 1024, but got 1000000000"),
+    ({"vat_num_iters": 1e20}, "run.yaml: vat_num_iters: expected a whole number from 0 to 1000, but got 1e+20"),
+    ({"lr": 1e308}, "run.yaml: lr: expected a number above 0, at most 1e+30 in size, but got 1e+308"),
+    (
+        {"lr_schedule": "step", "lr_decay_iters": [10**30]},
+        "lr_decay_iters: expected whole numbers above 0 between comm",
+    ),
+    (
+        {"algorithm": "uda", "tsa_schedule": "linaer"},
+        "none, linear, log or exp, but got 'linaer'; did you mean 'linear",
+    ),
+    ({"algorithm": "comatch", "queue_batch": 0}, "queue_batch: expected a whole number above 0, but got 0"),
+    (
+        {"algorithm": "fixmatch", "imb_algorithm": "cossl", "cossl_tfe_augment": "medium"},
+        "expected weak or strong, but",
+    ),
+    ({"dataset": "cifar10", "ulb_imb_ratio": 0}, "ulb_imb_ratio: expected a whole number other than 0, but got 0"),
+    ({"vat_embed": True}, "vat_embed: expected false with dataset digits, whose samples are no texts, but got true"),
+    ({"pretrain_path": "net.pth"}, "pretrain_path: expected none without use_pretrain true, but got net.pth"),
     ({"net": "vit_tiny_patch2_32", "img_size": 16}, "net vit_tiny_patch2_32 does not take images of 3 x 16 x 16: "),
 ]
 
@@ -285,3 +319,46 @@ def test_several_processes_without_a_meeting_point_are_one_line(
     for name in ("MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     assert_one_line(["train", "--c", write_config()], "MASTER_ADDR is not set: start it by torchrun", work_dir, capsys)
+
+
+def test_a_tracker_without_a_key_is_one_line_before_anything_is_built(
+    write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(work_dir / "no_passwords"))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    argv = ["train", "--c", write_config(), "--use_wandb"]
+    assert_one_line(argv, "use_wandb: expected an API key of Weights & Biases, but found none", work_dir, capsys)
+
+
+@pytest.mark.parametrize(("key", "package"), [("use_aim", "aim"), ("use_wandb", "wandb")])
+def test_a_tracker_that_is_not_installed_is_one_line(
+    key: str,
+    package: str,
+    write_config: WriteConfig,
+    work_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    fragment = f"{key}: expected the package {package}, but it cannot be imported"
+    assert_one_line(["train", "--c", write_config(), f"--{key}"], fragment, work_dir, capsys)
+
+
+@pytest.mark.parametrize("where", ["WANDB_API_KEY", "file", "WANDB_MODE"])
+def test_a_key_is_found_where_wandb_finds_it(where: str, work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb = pytest.importorskip("wandb")
+    settings = SimpleNamespace(mode="online", api_key=None, base_url="https://api.example.org:8080/path")
+    monkeypatch.setattr(wandb, "setup", lambda: SimpleNamespace(settings=settings))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("NETRC", str(work_dir / "passwords"))
+    if where == "file":
+        (work_dir / "passwords").write_text("machine api.example.org login user password secret\n")
+    elif where == "WANDB_MODE":
+        settings.mode = "offline"
+    else:
+        monkeypatch.setenv(where, "secret")
+    check_trackers(Namespace(use_aim=False, use_wandb=True))

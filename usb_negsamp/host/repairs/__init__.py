@@ -40,6 +40,7 @@ ORDER: tuple[str, ...] = (
     "end_of_epoch",
     "sequencematch_features",
     "imbalanced_base",
+    "trackers",
 )
 
 

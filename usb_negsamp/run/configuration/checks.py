@@ -5,11 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Collection
 
+from usb_negsamp.data.memory import check_fits
 from usb_negsamp.errors import ConfigError, expected, unknown
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.data_checks import check_data
 from usb_negsamp.run.configuration.keys import checked_keys
 from usb_negsamp.run.configuration.processes import Process
+from usb_negsamp.run.configuration.tracker_checks import check_trackers
 
 # Classes of the sources that the host and we know by name; a source not named here is checked by its loader.
 CLASSES_OF_SOURCE: dict[str, int] = {
@@ -35,6 +37,11 @@ CLASSES_OF_SOURCE: dict[str, int] = {
     "gtzan": 10,
     "urbansound8k": 10,
 }
+TEXTS = ("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review")
+"""Data sets of the host whose samples are texts."""
+BYTES_OF_FLOAT = 4
+BYTES_OF_INDEX = 48
+"""Of the host's sampler: the permutations, their concatenation, and the list of Python's numbers that it becomes."""
 # Sources whose labeled part is a given list, so that num_labels does not cut it. Our own sources check it themselves.
 FIXED_LABELED_PART = ("semi_aves", "semi_aves_out", "fsdnoisy")
 
@@ -53,6 +60,9 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
     _check_iterations(args)
     _check_schedule(args, given)
     _check_wrappers(args)
+    _check_unread(args, given)
+    _check_memory(args)
+    check_trackers(args)
     if args.batch_size % process.world_size:
         raise ConfigError(
             f"batch_size: expected a multiple of the {process.world_size} processes, but got {args.batch_size}"
@@ -114,6 +124,31 @@ def _check_wrappers(args: Namespace) -> None:
     for part in ALGORITHMS[args.algorithm].__mro__:
         if "settings_class" in vars(part):
             part.settings_class.from_arguments(args)
+
+
+def _check_unread(args: Namespace, given: Collection[str]) -> None:
+    """Refuse what nothing would read, or nothing could carry out."""
+    if "pretrain_path" in given and args.pretrain_path and not args.use_pretrain and "use_pretrain" not in given:
+        raise expected("pretrain_path", "none without use_pretrain true", f"{args.pretrain_path}")
+    if getattr(args, "vat_embed", False) and args.dataset not in TEXTS:
+        raise expected("vat_embed", f"false with dataset {args.dataset}, whose samples are no texts", "true")
+
+
+def _check_memory(args: Namespace) -> None:
+    """Refuse steps and epochs that no memory holds, which would end in a hang or be killed."""
+    num_images = args.batch_size * (1 + args.uratio)
+    check_fits(
+        num_images * 3 * args.img_size**2 * BYTES_OF_FLOAT,
+        "batch_size, uratio and img_size",
+        f"{num_images} images of {args.img_size} x {args.img_size} pixels a step",
+    )
+    num_indices = num_images * (args.num_train_iter // args.epoch)
+    check_fits(
+        num_indices * BYTES_OF_INDEX,
+        "num_train_iter, epoch, batch_size and uratio",
+        f"an order of {num_indices} images, drawn for each epoch",
+        "; a larger epoch makes it shorter",
+    )
 
 
 def _check_device(args: Namespace, process: Process) -> None:

@@ -22,6 +22,14 @@ ONLY_WITH_SEEN_CLASSES = (
 )
 
 
+OF_OUR_LOADERS = ("validation_size", "preprocessing", "augmentation")
+"""Keys that the host's own loaders do not carry out; any of them asks for ours, where we have one."""
+FOLDER = "image_folder"
+"""The data set that is another one in each folder."""
+WITHOUT_FOLDER = "digits"
+"""The data set that lies in none."""
+
+
 def check_data(args: Namespace, given: Collection[str]) -> None:
     """Raise :class:`ConfigError` for the first contradiction between the keys that say where images come from.
 
@@ -31,6 +39,7 @@ def check_data(args: Namespace, given: Collection[str]) -> None:
         args: the resolved configuration.
         given: the keys that the user gave.
     """
+    _check_read(args, given)
     seen = getattr(args, "seen_classes", None)
     adapting = [key for key in ADAPTATION_KEYS if getattr(args, key, None)]
     if seen is None:
@@ -55,6 +64,30 @@ def check_data(args: Namespace, given: Collection[str]) -> None:
             raise ConfigError(
                 f"ns3l_rule oracle reads the labels of unlabeled images, which {key} keeps from the training"
             )
+
+
+def _check_read(args: Namespace, given: Collection[str]) -> None:
+    """Refuse what the loader of the data set would not read: ours read no imbalance, the host's none of our keys."""
+    from usb_negsamp.data import HOST_SOURCES
+    from usb_negsamp.run.configuration.choices import own_datasets
+
+    asked = [key for key in OF_OUR_LOADERS if getattr(args, key, None)]
+    flip = args.horizontal_flip if "horizontal_flip" in given else None
+    ours = args.dataset in own_datasets() or getattr(args, "seen_classes", None) is not None
+    if ours or any(getattr(args, key, None) for key in ADAPTATION_KEYS):
+        if "ulb_num_labels" in given and args.ulb_num_labels is not None:
+            raise expected("ulb_num_labels", f"none with dataset {args.dataset}", f"{args.ulb_num_labels}")
+    elif args.dataset not in HOST_SOURCES:
+        unread = [key for key in asked if key in given] + (["horizontal_flip"] if flip is not None else [])
+        if unread:
+            got = f"{getattr(args, unread[0])}"
+            raise expected(unread[0], f"none with dataset {args.dataset}, which the host loads", got)
+    elif not asked and flip is not None:
+        raise expected(
+            "horizontal_flip",
+            f"none with dataset {args.dataset} as the host loads it",
+            f"{flip}; preprocessing mean_std loads it by us",
+        )
 
 
 def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
@@ -110,6 +143,15 @@ def _check_adaptation(args: Namespace, given: Collection[str]) -> None:
         )
     for key, name in names.items():
         _check_in_memory(key, name, "domain adaptation")
+        folder = f"{key.removesuffix('_dataset')}_dir"
+        if name == WITHOUT_FOLDER and getattr(args, folder):
+            raise expected(folder, f"none for {name}, which come with scikit-learn", f"{getattr(args, folder)}")
+    if len(set(names.values())) == 1 and args.dataset != FOLDER:
+        raise expected(
+            "labeled_dataset and unlabeled_dataset",
+            f"two data sets, or {FOLDER} with two folders",
+            f"{args.dataset} for both",
+        )
     folders = {
         part: os.path.realpath(getattr(args, f"{part}_dir") or args.data_dir) for part in ("labeled", "unlabeled")
     }
