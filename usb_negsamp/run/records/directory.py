@@ -18,6 +18,7 @@ from usb_negsamp.errors import ConfigError
 LATEST = "latest_model.pth"
 BEST = "model_best.pth"
 SPL_MODEL = "model_spl.pth"
+KEPT_RATIO = "spl_kept_ratio.png"
 MANIFEST = "manifest.json"
 RESULTS = "results.csv"
 SPLIT = "split.npz"
@@ -39,7 +40,7 @@ RUN_FILES = (
     NEGATIVES,
     TSNE,
     SPL_MODEL,
-    "spl_kept_ratio.png",
+    KEPT_RATIO,
     LOG,
     f"{TENSORBOARD}/events.out.tfevents.*",
     "split/*.npy",

@@ -153,12 +153,14 @@ class _Run:
         from usb_negsamp.run.records.manifest import Manifest
         from usb_negsamp.run.records.split_file import write_split
         from usb_negsamp.run.records.versions import device_name
+        from usb_negsamp.run.training.summary import what_is_done
 
         device = next(algorithm.model.parameters()).device
         self.iterations_done = algorithm.it
+        what = what_is_done(self.config, self.config["num_train_iter"])
         self.console.line(
-            f"usb-negsamp: {self.config['algorithm']} on {self.config['dataset']}, {self.config['num_train_iter']} "
-            f"iterations on {device_name(device)}, into {self.directory}"
+            f"usb-negsamp: {self.config['algorithm']} on {self.config['dataset']}, {what} on {device_name(device)}, "
+            f"into {self.directory}"
             + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
         )
         record = getattr(self.args, "split_record", None)

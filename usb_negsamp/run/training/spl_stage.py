@@ -15,13 +15,13 @@ from usb_negsamp.host import Hook
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.figures.picture import write_picture
 from usb_negsamp.run.records.atomic_write import write_atomically
+from usb_negsamp.run.records.directory import KEPT_RATIO
 from usb_negsamp.run.records.metrics import read_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.process_group import wait_for_all
 from usb_negsamp.run.training.signals import Flag, Interrupted, InterruptionHook, agreed_signal
 
-FIGURE = "spl_kept_ratio.png"
 LAYER = "train/spl_kept_ratio/"
 
 
@@ -42,9 +42,16 @@ class StageHook(Hook):
         self, metrics: Path, console: Console, flag: Flag, process: Process, save: Callable[[Any], Any]
     ) -> None:
         self.metrics, self.console, self.flag, self.process, self.save = metrics, console, flag, process, save
+        self.begun = False
 
     def before_spl_stage(self, algorithm: Any) -> None:
-        """Take over the watch for signals; write the rounds that a resumed stage has done, and no others."""
+        """Take over the watch for signals; write the rounds that a resumed stage has done, and no others.
+
+        Of several stages, one for each rate, the first of this session alone.
+        """
+        if self.begun:
+            return
+        self.begun = True
         # The other hook would stop inside a step of the stage.
         algorithm.hooks_dict = OrderedDict(
             (name, hook) for name, hook in algorithm.hooks_dict.items() if not isinstance(hook, InterruptionHook)
@@ -52,9 +59,10 @@ class StageHook(Hook):
         if not self.process.is_main:
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
-        records += [_row(algorithm, record) for record in algorithm.stage.history]
+        done = algorithm.selection.records
+        records += [_row(algorithm, record) for record in done]
         write_atomically(self.metrics, "".join(_line(record) for record in records))
-        for record in algorithm.stage.history:
+        for record in done:
             self._to_tensorboard(algorithm, record)
 
     def after_spl_step(self, algorithm: Any) -> None:
@@ -69,7 +77,7 @@ class StageHook(Hook):
             with self.metrics.open("a", encoding="utf-8") as file:
                 file.write(_line(_row(algorithm, record)))
             self._to_tensorboard(algorithm, record)
-            self.console.line(round_line(record, algorithm.stage.settings.rounds))
+            self.console.line(round_line(record, algorithm.spl_settings))
         self._leave_if_asked(algorithm)
 
     def after_spl_stage(self, algorithm: Any) -> None:
@@ -77,9 +85,9 @@ class StageHook(Hook):
         if not self.process.is_main or not algorithm.stage.masks:
             return
         try:
-            draw_kept_ratio(algorithm.stage.history, algorithm.stage.best["round"], self.metrics.with_name(FIGURE))
+            draw_kept_ratio(algorithm.stage.history, algorithm.stage.best["round"], self.metrics.with_name(KEPT_RATIO))
         except Exception as error:  # a picture must not cost a finished run its results
-            self.console.line(f"usb-negsamp: no {FIGURE}: {type(error).__name__}: {error}")
+            self.console.line(f"usb-negsamp: no {KEPT_RATIO}: {type(error).__name__}: {error}")
 
     def _leave_if_asked(self, algorithm: Any) -> None:
         signum = agreed_signal(self.flag, self.process, algorithm)
@@ -94,14 +102,23 @@ class StageHook(Hook):
             algorithm.tb_log.update(record, algorithm.num_train_iter + int(record["train/spl_steps"]))
 
 
-def round_line(record: Mapping[str, float], rounds: int) -> str:
+def round_line(record: Mapping[str, float], settings: Any) -> str:
     """Return the line that is shown for a round.
 
-    >>> round_line({"train/spl_round": 2.0, "train/spl_v1_loss": 0.5, "eval/spl_v2_acc": 0.9}, rounds=10)
+    Args:
+        record: the round's.
+        settings: has the most ``rounds``, and the ``rates`` that are tried; a choice is shown by its rate.
+
+    >>> from types import SimpleNamespace
+    >>> record = {"train/spl_round": 2.0, "train/spl_v1_loss": 0.5, "eval/spl_v2_acc": 0.9, "train/spl_v1_lr": 30.0}
+    >>> round_line(record, SimpleNamespace(rounds=10, rates=(30.0,)))
     'spl round 2/10  V1 loss 0.5000  V2 acc 90.00%'
+    >>> round_line(record, SimpleNamespace(rounds=10, rates=(10.0, 30.0)))
+    'spl rate 30 round 2/10  V1 loss 0.5000  V2 acc 90.00%'
     """
+    rate = f"rate {record['train/spl_v1_lr']:g} " if len(settings.rates) > 1 else ""
     parts = [
-        f"spl round {record['train/spl_round']:.0f}/{rounds}",
+        f"spl {rate}round {record['train/spl_round']:.0f}/{settings.rounds}",
         f"V1 loss {record['train/spl_v1_loss']:.4f}",
         f"V2 acc {100 * record['eval/spl_v2_acc']:.2f}%",
     ]
