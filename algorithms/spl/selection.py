@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from usb_negsamp.algorithms.spl.stage import Stage
+from usb_negsamp.algorithms.spl.stage import Stage, rank
 from usb_negsamp.host.randomness import keyed_randomness, mix
 
 _STREAM = 0x5B1
@@ -20,8 +20,8 @@ class Outcome(NamedTuple):
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Better on V2 is larger: by accuracy, then by loss."""
-        return self.best["accuracy"], -self.best["loss"]
+        """Larger for the better one on V2."""
+        return rank(self.best["accuracy"], self.best["loss"])
 
 
 class Selection:

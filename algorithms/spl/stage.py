@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -24,6 +25,15 @@ from usb_negsamp.host.wrapping.after_training import (
     wrap_anew,
 )
 from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
+
+
+def rank(accuracy: float, loss: float) -> tuple[float, float]:
+    """What is larger for the better of two networks on V2: accuracy, then loss; one that is no number is the worst.
+
+    >>> rank(0.9, 0.5) > rank(0.9, float("nan")) and rank(0.9, float("nan")) > rank(0.8, 0.1)
+    True
+    """
+    return accuracy, -math.inf if math.isnan(loss) else -loss
 
 
 class Stage:
@@ -114,7 +124,7 @@ class Stage:
         self.before_round = self.kept()
         accuracy, loss = record["eval/spl_v2_acc"], record["eval/spl_v2_loss"]
         # The network as identified has learned nothing yet, and is no candidate.
-        if self.round > 0 and (not self.best or (accuracy, -loss) > (self.best["accuracy"], -self.best["loss"])):
+        if self.round > 0 and (not self.best or rank(accuracy, loss) > rank(self.best["accuracy"], self.best["loss"])):
             self.best = {
                 "round": self.round,
                 "accuracy": accuracy,

@@ -1,5 +1,6 @@
 """Runs with SPL through the command line, as a user starts them."""
 
+import csv
 import json
 import signal
 import subprocess
@@ -77,3 +78,33 @@ def test_the_figure_shows_hard_masks_as_one_line_and_soft_ones_as_two(tmp_path):
         draw_kept_ratio([record, later], 1, tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "hard.png").read_bytes() != (tmp_path / "soft.png").read_bytes()
+
+
+def test_a_choice_of_rates_after_another_run_is_told_in_lines_metrics_summary_and_curve(tmp_path):
+    trained = start(tmp_path, "trained", "--algorithm", "pseudolabel")
+    _, errors = trained.communicate(timeout=300)
+    assert trained.returncode == 0, errors
+    short = ["--spl_inner_steps", "2", "--spl_outer_steps", "2"]
+    chosen = start(
+        tmp_path, "chosen", "--spl_from", str(tmp_path / "trained"), "--spl_inner_lr", "select", *short,
+        "--spl_mismatch", "estimate",
+    )  # fmt: skip
+    output, errors = chosen.communicate(timeout=300)
+    assert chosen.returncode == 0, errors
+    rows = rounds_of(tmp_path, "chosen")
+    assert [row["train/spl_v1_lr"] for row in rows] == [10.0] * 3 + [30.0] * 3 + [100.0] * 3
+    assert [row["it"] for row in rows] == [10, 14, 18, 18, 22, 26, 26, 30, 34]
+    assert errors.count("spl rate 30 round") == 3
+    assert f"SPL of {tmp_path / 'trained'} in" in output.splitlines()[0]
+    assert "iterations" not in output + errors.splitlines()[0]
+    candidates = [row for row in rows if row["train/spl_round"] > 0]
+    best = max(candidates, key=lambda row: (row["eval/spl_v2_acc"], -row["eval/spl_v2_loss"]))
+    rate = best["train/spl_v1_lr"]
+    assert f"  rate on V1      {rate:g}, chosen on V2 among 10 (" in output
+    for name in ("model_spl.pth", "spl_kept_ratio.png", "curve.png"):
+        assert str(tmp_path / "chosen" / name) in output
+    assert ", estimated" in output
+    [row] = csv.DictReader((tmp_path / "chosen" / "results.csv").open())
+    assert float(row["spl_v1_lr"]) == rate
+    assert 0.0 <= float(row["spl_start_reestimated_test_acc"]) <= 1.0
+    assert f"result - eval/spl_acc_at/{rate:g}" in (tmp_path / "chosen" / "log.txt").read_text()

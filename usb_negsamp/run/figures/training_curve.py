@@ -1,4 +1,4 @@
-"""curve.png: losses and evaluation accuracy over the iterations of a run."""
+"""curve.png: losses and evaluation accuracy over the iterations of a run, or over SPL's rounds where there are none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from usb_negsamp.run.figures.picture import write_picture
+from usb_negsamp.run.figures.spl_rounds import draw_rounds, rounds_alone
 
 LOSSES = {
     "train/sup_loss": "labeled loss",
@@ -33,6 +34,9 @@ def draw_curve(records: Sequence[dict[str, Any]], path: Path, title: str) -> Non
     """
     from matplotlib.figure import Figure
 
+    if rounds_alone(records):
+        draw_rounds(records, path, title)
+        return
     figure = Figure(figsize=(7.0, 6.0), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True)
     lowest = 0.0

@@ -19,6 +19,7 @@ from usb_negsamp.errors import ConfigError
 LATEST = "latest_model.pth"
 BEST = "model_best.pth"
 SPL_MODEL = "model_spl.pth"
+KEPT_RATIO = "spl_kept_ratio.png"
 MANIFEST = "manifest.json"
 RESULTS = "results.csv"
 SPLIT = "split.npz"
@@ -41,7 +42,7 @@ RUN_FILES = (
     NEGATIVES,
     TSNE,
     SPL_MODEL,
-    "spl_kept_ratio.png",
+    KEPT_RATIO,
     LOG,
     f"{TENSORBOARD}/events.out.tfevents.*",
     f"{SPLIT_INDICES}/*.npy",

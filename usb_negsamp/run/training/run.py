@@ -36,6 +36,7 @@ from usb_negsamp.run.training.progress import ProgressHook
 from usb_negsamp.run.training.resume import check_same_configuration, check_source, go_on_from
 from usb_negsamp.run.training.session import Session, choose_device, open_session
 from usb_negsamp.run.training.spl_stage import StageHook
+from usb_negsamp.run.training.summary import what_is_done
 
 
 def carry_out(resolved: Resolved, argv: Sequence[str], process: Process) -> int:
@@ -108,10 +109,11 @@ class _Run:
             return self._train(algorithm, manifest)
 
     def _announce(self, algorithm: HostAlgorithm, data: BuiltData, config: Mapping[str, Any]) -> None:
+        what = what_is_done(config, config["num_train_iter"])
         device = device_name(next(algorithm.model.parameters()).device)
         self.session.console.line(
-            f"usb-negsamp: {config['algorithm']} on {config['dataset']}, {config['num_train_iter']} "
-            f"iterations on {device}, into {self.session.directory}"
+            f"usb-negsamp: {config['algorithm']} on {config['dataset']}, {what} on {device}, "
+            f"into {self.session.directory}"
             + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
         )
         for line in () if data.split is None else data.split.lines:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from usb_negsamp.host import Hook
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.run.figures.picture import write_picture
-from usb_negsamp.run.records.directory import METRICS
+from usb_negsamp.run.records.directory import KEPT_RATIO, METRICS
 from usb_negsamp.run.records.metrics import append_metrics, read_metrics, write_metrics
 from usb_negsamp.run.records.scalars import finite_or_none
 from usb_negsamp.run.training.interruption import InterruptionHook, leave_if_asked
 from usb_negsamp.run.training.session import Session
 
-FIGURE = "spl_kept_ratio.png"
 LAYER = "train/spl_kept_ratio/"
 
 if TYPE_CHECKING:
@@ -39,9 +38,16 @@ class StageHook(Hook):
     def __init__(self, session: Session) -> None:
         self.session = session
         self.metrics = session.directory / METRICS
+        self.has_begun = False
 
     def before_spl_stage(self, algorithm: SPLWrapper) -> None:
-        """Take over the watch for signals; write the rounds that a resumed stage has done, and no others."""
+        """Take over the watch for signals; write the rounds that a resumed stage has done, and no others.
+
+        Of several stages, one for each rate, the first of this session alone.
+        """
+        if self.has_begun:
+            return
+        self.has_begun = True
         # The other hook would stop inside a step of the stage.
         algorithm.hooks_dict = OrderedDict(
             (name, hook) for name, hook in algorithm.hooks_dict.items() if not isinstance(hook, InterruptionHook)
@@ -49,10 +55,11 @@ class StageHook(Hook):
         if not self.session.process.is_main:
             return
         records = [record for record in read_metrics(self.metrics) if "train/spl_round" not in record]
-        stage = stage_of(algorithm)
-        records += [_row(algorithm, record) for record in stage.history]
+        assert algorithm.selection is not None
+        done = algorithm.selection.records
+        records += [_row(algorithm, record) for record in done]
         write_metrics(self.metrics, records)
-        for record in stage.history:
+        for record in done:
             self._to_tensorboard(algorithm, record)
 
     def after_spl_step(self, algorithm: SPLWrapper) -> None:
@@ -67,7 +74,7 @@ class StageHook(Hook):
         if self.session.process.is_main:
             append_metrics(self.metrics, _row(algorithm, record))
             self._to_tensorboard(algorithm, record)
-            self.session.console.line(round_line(record, stage.settings.rounds))
+            self.session.console.line(round_line(record, algorithm.spl_settings))
         leave_if_asked(self.session, algorithm, algorithm.num_train_iter)
 
     def after_spl_stage(self, algorithm: SPLWrapper) -> None:
@@ -76,9 +83,9 @@ class StageHook(Hook):
         if not self.session.process.is_main or not stage.masks:
             return
         try:
-            draw_kept_ratio(stage.history, stage.best["round"], self.metrics.with_name(FIGURE))
+            draw_kept_ratio(stage.history, stage.best["round"], self.metrics.with_name(KEPT_RATIO))
         except Exception as error:  # a picture must not cost a finished run its results
-            self.session.console.line(f"usb-negsamp: no {FIGURE}: {type(error).__name__}: {error}")
+            self.session.console.line(f"usb-negsamp: no {KEPT_RATIO}: {type(error).__name__}: {error}")
 
     def _to_tensorboard(self, algorithm: HostAlgorithm, record: Mapping[str, float]) -> None:
         if algorithm.tb_log is not None:
@@ -91,14 +98,23 @@ def stage_of(algorithm: SPLWrapper) -> Stage:
     return algorithm.stage
 
 
-def round_line(record: Mapping[str, float], rounds: int) -> str:
+def round_line(record: Mapping[str, float], settings: Any) -> str:
     """Return the line that is shown for a round.
 
-    >>> round_line({"train/spl_round": 2.0, "train/spl_v1_loss": 0.5, "eval/spl_v2_acc": 0.9}, rounds=10)
+    Args:
+        record: the round's.
+        settings: has the most ``rounds``, and the ``rates`` that are tried; a choice is shown by its rate.
+
+    >>> from types import SimpleNamespace
+    >>> record = {"train/spl_round": 2.0, "train/spl_v1_loss": 0.5, "eval/spl_v2_acc": 0.9, "train/spl_v1_lr": 30.0}
+    >>> round_line(record, SimpleNamespace(rounds=10, rates=(30.0,)))
     'spl round 2/10  V1 loss 0.5000  V2 acc 90.00%'
+    >>> round_line(record, SimpleNamespace(rounds=10, rates=(10.0, 30.0)))
+    'spl rate 30 round 2/10  V1 loss 0.5000  V2 acc 90.00%'
     """
+    rate = f"rate {record['train/spl_v1_lr']:g} " if len(settings.rates) > 1 else ""
     parts = [
-        f"spl round {record['train/spl_round']:.0f}/{rounds}",
+        f"spl {rate}round {record['train/spl_round']:.0f}/{settings.rounds}",
         f"V1 loss {record['train/spl_v1_loss']:.4f}",
         f"V2 acc {100 * record['eval/spl_v2_acc']:.2f}%",
     ]
