@@ -342,7 +342,7 @@ def test_a_tracker_that_is_not_installed_is_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, package, None)
     fragment = f"{key}: expected the package {package}, but it cannot be imported"
     assert_one_line(["train", "--c", write_config(), f"--{key}"], fragment, work_dir, capsys)
 
