@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from one_line import assert_one_line
 
+from usb_negsamp.run.cli.main import main
+
 
 @pytest.mark.parametrize("name", ["mps", "xpu", "tpu", "hpu", "cuda:1", "metal"])
 def test_another_device_than_cpu_and_cuda_is_refused_with_its_name(name, write_config, work_dir, capsys):
@@ -13,8 +15,6 @@ def test_another_device_than_cpu_and_cuda_is_refused_with_its_name(name, write_c
 
 
 def test_the_line_names_the_devices_that_there_are(write_config, capsys):
-    from usb_negsamp.run.cli.main import main
-
     assert main(["train", "--c", write_config(device="mps")]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("usb-negsamp: error: device")
