@@ -9,7 +9,8 @@ from pathlib import Path
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import from_environment
 from usb_negsamp.run.records.atomic_write import write_atomically
-from usb_negsamp.run.records.directory import RESULTS, alone
+from usb_negsamp.run.records.directory import LOCK, RESULTS, alone
+from usb_negsamp.run.records.place import check_files, check_folder
 from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import Plan, Request, Run, make_plan, parse
@@ -85,6 +86,8 @@ def work_off(
     Raises:
         ConfigError: a run's folder holds something else, or the plan's cannot be made.
     """
+    check_folder(plan.directory, "sweep")
+    check_files(plan.directory, (LOCK, RESULTS, PICTURE, CURVE_PICTURE, TABLE))
     todo = [(run, begin) for run in plan.runs if (begin := words_to_begin(run, anew=request.overwrite)) is not None]
     launcher = _launcher(request, plan)
     try:
