@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.keys import OWN_KEYS, markdown_table
-from usb_negsamp.run.configuration.resolution import Resolved, read_sources, resolve
+from usb_negsamp.run.configuration.notes import APART
+from usb_negsamp.run.configuration.resolution import Resolved, Sources, read_sources, resolve
 from usb_negsamp.yaml_file import read_yaml
 
 WriteConfig = Callable[..., str]
@@ -145,3 +147,19 @@ def test_recording_the_hosts_arguments_leaves_the_host_as_it_was() -> None:
     assert config.get_port is port
     assert definitions["amp"].type is bool
     assert definitions["multiprocessing_distributed"].default is False
+
+
+@pytest.mark.parametrize("algorithm", ["vat", "vat_ns3l", "pimodel_spl", "pseudolabel", "meanteacher"])
+def test_use_cat_where_the_host_passes_images_apart_is_noted(algorithm: str) -> None:
+    [note] = resolve(Sources(None, {"algorithm": algorithm, "use_cat": True}, {})).notes
+    assert note.startswith(f"use_cat has no effect in {algorithm}: ")
+    assert resolve(Sources(None, {"algorithm": algorithm}, {})).notes == []
+    assert resolve(Sources(None, {"algorithm": "fixmatch_ns3l", "use_cat": False}, {})).notes == []
+
+
+def test_no_algorithm_that_is_said_to_pass_images_apart_reads_use_cat() -> None:
+    from usb_negsamp.host import ALGORITHMS
+
+    for name in APART:
+        assert "use_cat" not in Path(inspect.getfile(ALGORITHMS[name])).read_text()
+    assert "use_cat" in Path(inspect.getfile(ALGORITHMS["fixmatch"])).read_text()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,73 @@ def test_a_folder_with_the_torn_file_of_a_killed_run_alone_holds_no_run(work_dir
     (work_dir / "one").mkdir()
     (work_dir / f"one/.manifest.json.{NO_PROCESS}.writing").write_bytes(b"half")
     assert check_directory(asked(work_dir)) is None
+
+
+@pytest.mark.parametrize("name", ["/tmp/elsewhere", "//elsewhere", "a/../../b", "../one"])
+def test_a_name_that_leads_out_of_the_folder_of_runs_is_refused(work_dir: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^save_name: expected the name of a folder"):
+        check_directory(asked(work_dir, save_name=name))
+
+
+OBSTACLES = {
+    "a folder": lambda path: path.mkdir(),
+    "a link that leads to nothing": lambda path: path.symlink_to(path.with_name("nowhere")),
+    "neither a file nor a folder": os.mkfifo,
+}
+CIRCLE = {"a link that leads to nothing": lambda path: path.symlink_to(path)}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    "name", ["latest_model.pth", "results.csv", "manifest.json", "metrics.jsonl", "log.txt", ".lock"]
+)
+@pytest.mark.parametrize(("what", "make"), [*OBSTACLES.items(), *CIRCLE.items()])
+def test_what_lies_where_a_file_of_the_run_comes_to_be_is_named_and_left(
+    work_dir: Path, what: str, make: Callable[[Path], None], name: str, overwrite: bool
+) -> None:
+    path = work_dir / "one" / name
+    path.parent.mkdir()
+    make(path)
+    with pytest.raises(ConfigError) as caught:
+        check_directory(asked(work_dir, overwrite=overwrite))
+    assert str(caught.value).startswith(f"{path} is {what}, but a file of that name comes to be there")
+    assert os.path.lexists(path)
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "split"])
+def test_a_file_where_a_folder_of_the_run_comes_to_be_is_named(work_dir: Path, name: str) -> None:
+    (work_dir / "one").mkdir()
+    (work_dir / "one" / name).write_text("mine")
+    with pytest.raises(ConfigError, match=rf"{name} is a file, but a folder of that name comes to be there"):
+        check_directory(asked(work_dir))
+
+
+@pytest.mark.parametrize("place", ["one", "."])
+@pytest.mark.parametrize(
+    ("what", "make"),
+    [
+        ("a file", lambda path: path.write_text("mine")),
+        ("a link that leads to nothing", OBSTACLES["a link that leads to nothing"]),
+        ("a link that leads to nothing", lambda path: path.symlink_to(path)),
+    ],
+)
+def test_what_lies_where_the_folder_comes_to_be_is_named(
+    work_dir: Path, place: str, what: str, make: Callable[[Path], None]
+) -> None:
+    obstacle = work_dir / "runs" if place == "." else work_dir / "runs" / place
+    obstacle.parent.mkdir(exist_ok=True)
+    make(obstacle)
+    with pytest.raises(ConfigError, match=rf"cannot be the run's folder: {re.escape(str(obstacle))} is {what}$"):
+        check_directory(asked(work_dir, save_dir=str(work_dir / "runs")))
+    assert os.path.lexists(obstacle)
+
+
+def test_a_run_in_a_folder_that_is_linked_from_the_folder_of_runs_is_no_mistake(work_dir: Path) -> None:
+    (work_dir / "large_disk").mkdir()
+    (work_dir / "one").symlink_to(work_dir / "large_disk", target_is_directory=True)
+    assert check_directory(asked(work_dir)) is None
+
+
+def test_a_zero_byte_in_a_name_is_refused(work_dir: Path) -> None:
+    with pytest.raises(ConfigError, match="a name in it holds a zero byte"):
+        check_directory(asked(work_dir, save_dir="a\0b"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import usb_negsamp
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.built_data import BuiltData
 from usb_negsamp.run.figures.training_curve import draw_curve
@@ -19,6 +22,7 @@ from usb_negsamp.run.records.manifest import Manifest, read_manifest
 from usb_negsamp.run.records.metrics import MetricsHook, read_metrics
 from usb_negsamp.run.records.results import COLUMNS, put_row, result_row
 from usb_negsamp.run.records.scalars import scalars
+from usb_negsamp.run.records.versions import own_commit
 from usb_negsamp.run.report.measures import find_measure
 from usb_negsamp.run.training.summary import summary
 from usb_negsamp.run.training.tensorboard import TensorBoardLog
@@ -348,3 +352,32 @@ def test_a_checkout_that_hides_the_installed_host_does_not_take_its_version(
     assert identity["version"] is None
     (checkout / "__init__.py").write_text("x = 2\n")
     assert versions.host_identity()["sources_sha256"] != identity["sources_sha256"]
+
+
+def test_looking_at_our_commit_leaves_the_index_of_the_repository_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another git at work there holds a lock on it; a refresh would write it."""
+    module = tmp_path / "package" / "__init__.py"
+    module.parent.mkdir()
+    module.write_text("")
+    identity = ["-c", "user.name=nobody", "-c", "user.email=nobody@example.org"]
+    for words in (["init", "-q"], ["add", "."], [*identity, "commit", "-qm", "Begin"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    os.utime(module, (0, 0))
+    monkeypatch.setattr(usb_negsamp, "__file__", str(module))
+    before = (tmp_path / ".git/index").read_bytes()
+    found = own_commit()
+    assert found["dirty"] is False
+    assert len(found["commit"]) == 40
+    assert (tmp_path / ".git/index").read_bytes() == before
+    subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, check=True)
+    assert (tmp_path / ".git/index").read_bytes() != before, "where git may, it writes the index"
+
+
+@pytest.mark.parametrize("line", ["[1, 2]", "3", '{"iteration": 4}', '{"it": "many"}', "{", "\x00\ufffd"])
+def test_metrics_are_read_up_to_a_line_that_is_none(tmp_path: Path, line: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text(f'{{"it": 1}}\n{line}\n{{"it": 3}}\n')
+    assert read_metrics(tmp_path / "metrics.jsonl") == [{"it": 1}]
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"it": 1}\n\xff\xfe\n')
+    assert read_metrics(tmp_path / "metrics.jsonl") == [{"it": 1}]

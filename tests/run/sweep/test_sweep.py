@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from one_line import assert_one_line
 from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
@@ -92,6 +93,16 @@ def test_an_error_of_the_file_itself_does_not_blame_the_grid(
 ) -> None:
     assert main(["sweep", "--c", write_config(batch_size=0), "--grid", "lr=0.1,0.3"]) == 2
     assert capsys.readouterr().err == "usb-negsamp: error: batch_size: expected a whole number above 0, but got 0\n"
+
+
+@pytest.mark.parametrize("obstacle", ["runs/run_sweep", "runs/run_sweep/results.csv", "runs/run_sweep/.lock"])
+def test_what_lies_where_the_sweep_writes_is_one_line_and_left(
+    obstacle: str, write_config: WriteConfig, work_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = work_dir / obstacle
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path)
+    assert_one_line(["sweep", "--c", write_config(), "--seeds", "2"], f"{obstacle} is a link that", work_dir, capsys)
 
 
 def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
@@ -281,7 +292,10 @@ def test_a_sweep_goes_on_where_only_its_means_are_others(write_config: WriteConf
     assert len(launcher.started) == started, "the finished run is kept"
 
 
-@pytest.mark.parametrize("change", [["--num_train_iter", "40"], ["--num_eval_iter", "5"], ["--pretrain_path", "x"]])
+@pytest.mark.parametrize(
+    "change",
+    [["--num_train_iter", "40"], ["--num_eval_iter", "5"], ["--pretrain_path", "x", "--use_pretrain", "false"]],
+)
 def test_a_sweep_of_another_length_or_start_is_another(
     write_config: WriteConfig, launcher: FakeLauncher, capsys: pytest.CaptureFixture[str], change: list[str]
 ) -> None:

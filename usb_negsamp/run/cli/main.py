@@ -13,7 +13,10 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.commands import make_parser
 from usb_negsamp.run.cli.parser import HELP
 
-OF_THE_USERS_FILES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT)
+OF_THE_USERS_FILES = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOSPC, errno.EDQUOT),
+    *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP),
+)
 """What a path or a disk of the user's can be the reason of, wherever it is met."""
 
 
@@ -31,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in OF_THE_USERS_FILES:
             raise
-        _complain(f"usb-negsamp: error: {error.strerror}: {error.filename}")
+        _complain(f"usb-negsamp: error: {error.strerror}: {error.filename2 or error.filename}")
         return 2
     except KeyboardInterrupt:
         return 130

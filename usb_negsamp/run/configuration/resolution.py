@@ -20,6 +20,7 @@ from usb_negsamp.run.configuration.keys import (
     checked_keys,
     described,
 )
+from usb_negsamp.run.configuration.notes import notes_on
 from usb_negsamp.run.configuration.packaged import find_config
 from usb_negsamp.run.configuration.plugins import load_plugins
 from usb_negsamp.run.configuration.presets import apply_preset
@@ -80,6 +81,7 @@ def resolve(sources: Sources) -> Resolved:
         **_from_file(sources, definitions, algorithm, notes),
         **_from_command_line(sources, definitions, algorithm, notes),
     }
+    notes += notes_on(algorithm, given)
     values = {**{name: key.default for name, key in definitions.items()}, **given}
     derived = derive(values, given)
     values.update(derived)

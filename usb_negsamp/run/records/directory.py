@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from usb_negsamp.atomic_write import remove_leftovers
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.records.place import check_files, check_folder
 
 LATEST = "latest_model.pth"
 BEST = "model_best.pth"
@@ -66,13 +66,16 @@ def check_directory(args: Namespace) -> Path | None:
 
     Raises:
         ConfigError: the directory holds a run and neither --resume nor --overwrite was given, there is nothing to
-            resume, or the directory cannot be made.
+            resume, the directory cannot be made, or something else lies where a file of the run comes to be.
     """
     directory = run_directory(args)
     named = Path(args.save_name)
     if not named.name.strip() or ".." in named.parts or "\0" in args.save_name:
         raise ConfigError(f"save_name: expected the name of a folder, but got {args.save_name!r}")
-    _check_place(directory)
+    if named.is_absolute():
+        raise ConfigError(f"save_name: expected the name of a folder in save_dir, but got {args.save_name!r}")
+    check_folder(directory, "run")
+    check_files(directory, (LOCK, *(name for name in RUN_FILES if "*" not in name)), (TENSORBOARD, "split"))
     if args.resume and args.overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite starts it anew: give one of them")
     if args.load_path and not args.resume:
@@ -141,21 +144,8 @@ def _checkpoint(args: Namespace, directory: Path) -> Path | None:
         return latest if latest.is_file() else None
     path = Path(args.load_path)
     if not path.is_file():
-        raise ConfigError(f"load_path {path} does not exist")
+        raise ConfigError(f"load_path {path} {'is no file' if path.exists() else 'does not exist'}")
     return path
-
-
-def _check_place(directory: Path) -> None:
-    existing = directory
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    if not existing.is_dir():
-        raise ConfigError(f"{directory} cannot be the run's folder: {existing} is a file")
-    longest = os.pathconf(existing, "PC_NAME_MAX")
-    if any(len(os.fsencode(part)) > longest for part in directory.parts):
-        raise ConfigError(f"{directory} cannot be the run's folder: a name in it is longer than {longest} bytes")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise ConfigError(f"{directory} cannot be the run's folder: {existing} is not writable")
 
 
 LOCK = ".lock"

@@ -20,15 +20,18 @@ from usb_negsamp.run.records.scalars import CLOCKS, finite_or_none, scalars
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a metrics file; a last line cut short by a kill is left out."""
+    """Return the lines of a metrics file, up to one that is none: a kill may have cut the last one short."""
     if not path.exists():
         return []
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except json.JSONDecodeError:
             break
+        if not isinstance(record, dict) or not isinstance(record.get("it"), int):
+            break
+        records.append(record)
     return records
 
 

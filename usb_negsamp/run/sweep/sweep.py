@@ -9,7 +9,8 @@ from pathlib import Path
 from usb_negsamp.atomic_write import remove_leftovers, write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.records.directory import RESULTS, exclusive
+from usb_negsamp.run.records.directory import LOCK, RESULTS, exclusive
+from usb_negsamp.run.records.place import check_files, check_folder
 from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import Request, make_plan
@@ -60,6 +61,8 @@ def run_plan(
     Raises:
         ConfigError: a run's folder holds something else, or the plan's cannot be made.
     """
+    check_folder(plan.directory, "sweep")
+    check_files(plan.directory, (LOCK, RESULTS, PICTURE, CURVE_PICTURE, TABLE))
     todo = [(run, begin) for run in plan.runs if (begin := resume_arguments(run, anew=request.overwrite)) is not None]
     launcher = _launcher(request, plan)
     try:
