@@ -123,8 +123,8 @@ class SPLSettings(Settings, prefix="spl"):
     control: str | None = setting(
         str,
         None,
-        "without a mask on the same validation images, for as many steps, the whole network; finetune, on them alone; "
-        "alternate, in turn with the outer steps",
+        "a control without a mask; finetune trains all weights on the same validation images for as many steps, "
+        "alternate does so in turn with the outer steps",
         choices=("finetune", "alternate"),
     )
     ablation: str | None = setting(

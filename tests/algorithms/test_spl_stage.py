@@ -24,14 +24,16 @@ def trained(tmp_path_factory):
 
 # Teachers, mixed images, memory banks, distributions and thresholds that the first step makes, a warm-up, images of a
 # loop of its own, adversaries, labeled data alone.
-EVERY_KIND_OF_STEP = ["meanteacher", "mixmatch", "simmatch", "softmatch", "dash", "crmatch", "vat", "supervised"]
+EVERY_KIND_OF_STEP = [
+    "meanteacher", "mixmatch", "simmatch", "softmatch", "dash", "crmatch", "vat", "supervised", "comatch", "remixmatch",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EVERY_KIND_OF_STEP)
 def test_the_stage_takes_outer_steps_of_any_algorithm(tmp_path, name):
     algorithm = build_tiny(
         f"{name}_ns3l_spl", tmp_path, spl_ratio=0.5, spl_ablation="no_pretraining", spl_rounds=1, spl_inner_steps=1,
-        spl_outer_steps=2,
+        spl_outer_steps=2, spl_inner_lr="select",
     )  # fmt: skip
     if hasattr(algorithm, "warmup"):
         algorithm.warmup()
@@ -39,8 +41,10 @@ def test_the_stage_takes_outer_steps_of_any_algorithm(tmp_path, name):
     algorithm.register_hook(watch, None, "LOWEST")
     algorithm.train()
     algorithm.finetune()
-    assert [step["kind"] for step in watch.steps] == ["start", "inner", "outer", "outer"]
+    # One stage for each of three rates, from the same start.
+    assert [step["kind"] for step in watch.steps] == ["start", "inner", "outer", "outer"] * 3
     assert not equal(watch.steps[1]["parameters"], watch.steps[2]["parameters"])
+    assert equal(watch.steps[0]["parameters"], watch.steps[8]["parameters"])
     assert 0.0 <= algorithm.results_dict["test/spl_acc"] <= 1.0
 
 

@@ -74,7 +74,7 @@ class CarryingWrapper(Wrapper):
         saved = self.saved_inside()
         hooks = {name: state for name, state in hooks_in(saved).items() if name in self.own_hooks}
         more = {"run_state": {"hooks": hooks}} if with_hooks else {}
-        return {**own_entries(saved), "loss_scaler": saved["loss_scaler"], **more}
+        return {**own_entries(saved), "loss_scaler": saved.get("loss_scaler"), **more}
 
     def carry_on_with(self, carried: Mapping[str, Any]) -> None:
         """Go on with what :meth:`carried` gave; weights and optimizer stay."""
