@@ -149,7 +149,7 @@ def test_our_own_data_sets_come_first() -> None:
         seen.append(args)
         return {"train_lb": "ours"}
 
-    EXTRA_DATASETS["cifar10"] = ours
+    unknown_dataset.EXTRA_DATASETS["cifar10"] = ours
     loaded = _load("cifar10")
     assert loaded == {"train_lb": "ours"}
     assert isinstance(loaded, DatasetDict)
@@ -159,7 +159,7 @@ def test_our_own_data_sets_come_first() -> None:
 
 def test_what_is_recorded_of_our_own_data_comes_through() -> None:
     built = BuiltData(303, data_digest="d" * 64, split_digest="s" * 64)
-    EXTRA_DATASETS["cifar10"] = lambda *args: DatasetDict({"train_lb": "ours"}, built)
+    unknown_dataset.EXTRA_DATASETS["cifar10"] = lambda *args: DatasetDict({"train_lb": "ours"}, built)
     assert _load("cifar10").built is built
 
 

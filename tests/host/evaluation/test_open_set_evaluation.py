@@ -39,7 +39,7 @@ def data_of(algorithm: Any) -> OpenSetData:
     return data
 
 
-def test_images(data: OpenSetData) -> Any:
+def images_of_test(data: OpenSetData) -> Any:
     assert data.test is not None
     return data.test
 
@@ -63,7 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_the_figures_of_an_evaluation_are_those_of_the_averaged_weights(trained: Any) -> None:
     data, log = data_of(trained), trained.log_dict
     test_logits = averaged_logits(trained, data.test)
-    labels = np.asarray(test_images(data).targets)
+    labels = np.asarray(images_of_test(data).targets)
     seen = labels < 6
     for ending, scores in (("", test_logits.softmax(1).amax(1)), ("_energy", test_logits.logsumexp(1))):
         assert log[f"eval/open/auroc{ending}"] == pytest.approx(roc_auc_score(seen, scores), abs=1e-6)
@@ -175,11 +175,11 @@ def other_images(algorithm: Any, number: int) -> Any:
     return like(pool, images, np.full(number, -1))
 
 
-def test_other_data_sets_are_set_against_the_seen_test_images(trained: Any) -> None:
+def test_other_data_sets_are_set_against_the_seen_images_of_test(trained: Any) -> None:
     data = data_of(trained)
     noise = other_images(trained, 40)
     figures = open_set_figures(trained, dataclasses.replace(data, ood={"noise": noise}))
-    of_seen = averaged_logits(trained, data.test)[np.asarray(test_images(data).targets) < 6]
+    of_seen = averaged_logits(trained, data.test)[np.asarray(images_of_test(data).targets) < 6]
     scores = torch.cat([of_seen, averaged_logits(trained, noise)]).softmax(1).amax(1)
     truth = [1] * len(of_seen) + [0] * 40
     assert figures["open/noise/auroc"] == pytest.approx(roc_auc_score(truth, scores), abs=1e-6)
@@ -200,7 +200,7 @@ def test_a_threshold_of_the_validation_images_rejects(tmp_path: Path) -> None:
     threshold = log["eval/open/reject_threshold"]
     assert 0.95 <= (validation >= threshold - 1e-6).double().mean() < 1
     test = averaged_logits(algorithm, data.test)
-    labels = np.minimum(np.asarray(test_images(data).targets), 6)
+    labels = np.minimum(np.asarray(images_of_test(data).targets), 6)
     answers = np.where(test.softmax(1).amax(1).numpy() < threshold - 1e-9, 6, test.argmax(1).numpy())
     recalls = [(answers[labels == label] == label).mean() for label in range(7)]
     assert log["eval/open/balanced_acc"] == pytest.approx(np.mean(recalls), abs=1e-3)

@@ -305,7 +305,6 @@ def test_algorithms_for_imbalanced_data_find_the_features_of_plain_images(
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"mixmatch_kernel_decay": -0.1}, r"^mixmatch_kernel_decay: expected a number of at least 0, but got -0.1$"),
         (
             {"mixup_manifold": True},
             r"^mixup_manifold: expected false with mixmatch_official, which mixes images, but got",
@@ -318,6 +317,12 @@ def test_a_value_that_it_cannot_obey_is_one_line(tmp_path: Path, settings: dict[
     with pytest.raises(ConfigError, match=line):
         build_tiny("mixmatch", tmp_path, **OFFICIAL, **settings)
     assert MixMatchSettings.from_arguments(tiny_arguments("mixmatch", tmp_path, **settings)).official is False
+
+
+@pytest.mark.parametrize("others", [{}, OFFICIAL])
+def test_a_negative_decay_of_kernels_is_one_line(tmp_path: Path, others: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"^mixmatch_kernel_decay: expected a number of at least 0, but got -0.1$"):
+        build_tiny("mixmatch", tmp_path, **others, mixmatch_kernel_decay=-0.1)
 
 
 def test_the_preset_decays_kernels_by_the_authors_share_and_nothing_else() -> None:

@@ -51,7 +51,7 @@ def test_absent_file_is_named(tmp_path: Path) -> None:
     [
         ("a: [1, 2\nb: 3\n", "is no valid YAML: expected ',' or ']', but got ':' (line 2"),
         ("lr: 1\nlr: 2\n", "the key 'lr' is given twice (line 2, column 1)"),
-        ("- a\n- b\n", "must be a mapping of keys to values, but it is a list"),
+        ("- a\n- b\n", "expected a mapping of keys to values, but it is a list"),
         ("", "is empty"),
         ("3: 4\n", "the key 3 is no name"),
         ("a: !!python/object/apply:os.getcwd []\n", "is no valid YAML"),

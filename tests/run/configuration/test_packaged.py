@@ -89,7 +89,9 @@ def test_a_name_of_nothing_is_an_error_with_the_nearest(name: str, said: str, wo
 def test_errors_in_a_packaged_run_name_the_file(
     write_config: Callable[..., str], work_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert_one_line(["train", "--c", "vat_ns3l_digits", "--lr", "0"], "lr must be more than 0", work_dir, capsys)
+    assert_one_line(
+        ["train", "--c", "vat_ns3l_digits", "--lr", "0"], "lr: expected a number above 0, but got 0", work_dir, capsys
+    )
     assert_one_line(["sweep", "--c", "vat_ns3l_digts", "--seeds", "2"], "did you mean 'vat_ns3l", work_dir, capsys)
 
 

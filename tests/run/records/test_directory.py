@@ -58,7 +58,7 @@ def test_preparing_for_a_run_that_goes_on_removes_nothing(old_run: Path) -> None
 
 def test_a_file_that_this_start_has_written_is_not_stale(old_run: Path) -> None:
     stale = written_files(old_run)
-    written = old_run / "manifest.json"
+    written = old_run / "results.csv"
     os.utime(written, ns=(0, stale[written] + 1))
     prepare_directory(old_run, stale)
     assert run_files(old_run) == [written]

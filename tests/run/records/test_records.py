@@ -96,6 +96,7 @@ def test_a_resumed_run_keeps_its_earlier_sessions_and_adds_up_their_time(tmp_pat
     path.write_text(json.dumps(content))
     resumed = begun(path, resumed_from=tmp_path / "latest_model.pth")
     resumed.close("finished", 6)
+    resumed.write()
     earlier = read_manifest(path)["earlier_sessions"]
     assert [(session["exit_reason"], session["iterations_done"]) for session in earlier] == [("SIGTERM", 4)]
     assert resumed.total_seconds >= 100
@@ -334,9 +335,11 @@ def test_the_summary_says_when_the_best_was_chosen_on_the_test_images(tmp_path: 
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{"])
-def test_an_unreadable_manifest_counts_as_none(content: str, tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(content)
+def test_a_damaged_manifest_is_no_missing_one(content: str, tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "manifest.json") == {}
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"manifest\.json is damaged: expected what a run was asked, but it "):
+        read_manifest(tmp_path / "manifest.json")
 
 
 def test_a_checkout_that_hides_the_installed_host_does_not_take_its_version(

@@ -133,7 +133,7 @@ def record(digest: str) -> Any:
 def test_a_split_is_compared_where_it_is_known(tmp_path: Path) -> None:
     checkpoint = tmp_path / "latest_model.pth"
     check_same_split(checkpoint, "abc")
-    (tmp_path / "manifest.json").write_text('{"split_digest": "def"}')
+    (tmp_path / "manifest.json").write_text('{"config": {}, "split_digest": "def"}')
     with pytest.raises(ConfigError, match=r"another split of the data \(def\)"):
         check_same_split(checkpoint, "abc")
     write_split(tmp_path, record("abc"))
