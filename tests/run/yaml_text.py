@@ -9,7 +9,9 @@ from ruamel.yaml import YAML
 
 
 def yaml_text(content: dict[str, Any]) -> str:
-    """The text of a file that holds ``content``."""
+    """The text of a file that holds ``content``, a line for each key."""
     stream = io.StringIO()
-    YAML(typ="safe", pure=True).dump(content, stream)
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = False
+    writer.dump(content, stream)
     return stream.getvalue()
