@@ -112,7 +112,7 @@ def test_a_folder_with_the_torn_file_of_a_killed_run_alone_holds_no_run(work_dir
     assert check_directory(asked(work_dir)) is None
 
 
-@pytest.mark.parametrize("name", ["/tmp/elsewhere", "//elsewhere", "a/../../b", "../one"])
+@pytest.mark.parametrize("name", ["/elsewhere", "//elsewhere", "a/../../b", "../one"])
 def test_a_name_that_leads_out_of_the_folder_of_runs_is_refused(work_dir: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"^save_name: expected the name of a folder"):
         check_directory(asked(work_dir, save_name=name))
