@@ -157,11 +157,17 @@ def test_under_autocast_the_loss_is_float32(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"ns3l_threshold": 0.1}, r"ns3l_threshold: expected a value in \(0, 1/num_classes\)"),
+        (
+            {"ns3l_threshold": 0.1},
+            r"ns3l_threshold: expected a number above 0 and below 1/num_classes = 0\.1, but got 0\.1",
+        ),
         ({"ns3l_threshold": 0.0}, "ns3l_threshold: expected"),
         ({"ns3l_weight": -1.0}, "ns3l_weight: expected"),
         ({"ns3l_ramp": 1.5}, "ns3l_ramp: expected"),
-        ({"ns3l_view": "week"}, "unknown ns3l_view 'week'; did you mean 'weak'"),
+        (
+            {"ns3l_view": "week"},
+            "ns3l_view: expected weak, strong or weak_to_strong, but got 'week'; did you mean 'weak'",
+        ),
         ({"ns3l_passes": 3}, "ns3l_passes: expected 1 or 2"),
     ],
 )
@@ -171,7 +177,7 @@ def test_impossible_settings_are_one_clear_error(overrides, message, tmp_path):
 
 
 def test_the_threshold_follows_the_number_of_classes(tmp_path):
-    assert build_tiny("vat_ns3l", tmp_path).hooks_dict["NS3LHook"].threshold == pytest.approx(0.04)
+    assert build_tiny("vat_ns3l", tmp_path).hooks_dict["NS3LHook"].settings.threshold == pytest.approx(0.04)
     assert tiny_arguments("vat_ns3l", tmp_path).ns3l_threshold is None
 
 

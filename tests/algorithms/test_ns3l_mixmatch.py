@@ -59,5 +59,5 @@ def test_weight_zero_is_plain_mixmatch_with_them_spared_too(tmp_path):
 
 @pytest.mark.parametrize("name", ["vat_ns3l", "remixmatch_ns3l", "ns3l"])
 def test_nothing_is_spared_where_no_label_is_mixed_as_in_mixmatch(name, tmp_path):
-    with pytest.raises(ConfigError, match="ns3l_spare_mixed: expected False, or an algorithm that mixes labels"):
+    with pytest.raises(ConfigError, match="ns3l_spare_mixed: expected false, or an algorithm that mixes labels"):
         build_tiny(name, tmp_path, ns3l_spare_mixed=True)

@@ -151,8 +151,8 @@ def test_the_command_draws_into_the_runs_folder(
         (["nowhere"], "nowhere holds no run: expected its manifest.json"),
         (["nowhere", "--imges", "5"], "unknown option '--imges'; did you mean '--images'"),
         (["nowhere", "--images"], "--images needs a value"),
-        (["nowhere", "--images", "2000"], "--images: expected from 10 to 1000, but got 2000"),
-        (["nowhere", "--seed", "-1"], "--seed: expected at least 0, but got -1"),
+        (["nowhere", "--images", "2000"], "--images: expected a number from 10 to 1000, but got 2000"),
+        (["nowhere", "--seed", "-1"], "--seed: expected a whole number of at least 0, but got -1"),
     ],
 )
 def test_a_wrong_request_is_one_line(

@@ -121,7 +121,7 @@ def test_every_configuration_of_a_table_is_found_there() -> None:
         (["small/table1", "--only", "vat"], "there are table1_labels, table1_repaired"),
         (["small/table1", "--save_name", "x"], "save_name cannot be given"),
         (["small/table1", "--lrr", "1"], "unknown key 'lrr'; did you mean 'lr'"),
-        (["small/table1", "--seeds", "0"], "seeds: expected at least 1, but got 0"),
+        (["small/table1", "--seeds", "0"], "seeds: expected a whole number of at least 1, but got 0"),
         (["small/table1", "--spl_rounds", "2"], "spl_rounds"),
     ],
 )

@@ -144,7 +144,7 @@ def test_a_run_waits_for_the_one_of_its_study_that_it_starts_from(study, tmp_pat
 @pytest.mark.parametrize(
     ("content", "words", "message"),
     [
-        (None, [], "tiny.yaml does not exist"),
+        (None, [], "tiny.yaml: No such file or directory"),
         ({"common": {}, "methods": {}, "seeds": []}, [], "must have the keys common, datasets, methods, seeds"),
         ({"method": 1}, [], "and may have settings; it has method"),
         ({}, ["--only", "method=c"], "tiny.yaml has no run with method=c"),

@@ -59,7 +59,9 @@ class MetricsHook(Hook):
 
     def before_run(self, algorithm: HostAlgorithm) -> None:
         """Keep what belongs to the iterations already done."""
-        kept = {record["it"]: record for record in read_metrics(self.path) if record["it"] <= algorithm.it}
+        records = [record for record in read_metrics(self.path) if record["it"] <= algorithm.it]
+        # SPL's start has the iteration of the last training step.
+        kept = {(record["it"], record.get("train/spl_round")): record for record in records}
         write_metrics(self.path, kept.values())
 
     def after_train_step(self, algorithm: HostAlgorithm) -> None:
