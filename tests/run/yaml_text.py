@@ -13,6 +13,6 @@ def yaml_text(content: dict[str, Any]) -> str:
     stream = io.StringIO()
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
-    writer.sort_base_mapping_type_on_output = False
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # its type is inferred from None
     writer.dump(content, stream)
     return stream.getvalue()

@@ -142,14 +142,14 @@ def test_food101_is_wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert loaded["test"] is None
 
 
-def test_our_own_data_sets_come_first() -> None:
+def test_our_own_data_sets_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
 
     def ours(*args: Any) -> dict[str, Any]:
         seen.append(args)
         return {"train_lb": "ours"}
 
-    unknown_dataset.EXTRA_DATASETS["cifar10"] = ours
+    monkeypatch.setattr(unknown_dataset, "EXTRA_DATASETS", {"cifar10": ours})
     loaded = _load("cifar10")
     assert loaded == {"train_lb": "ours"}
     assert isinstance(loaded, DatasetDict)
@@ -157,9 +157,10 @@ def test_our_own_data_sets_come_first() -> None:
     assert seen == [(ARGS, "fixmatch", "cifar10", 40, 10, "data", True)]
 
 
-def test_what_is_recorded_of_our_own_data_comes_through() -> None:
+def test_what_is_recorded_of_our_own_data_comes_through(monkeypatch: pytest.MonkeyPatch) -> None:
     built = BuiltData(303, data_digest="d" * 64, split_digest="s" * 64)
-    unknown_dataset.EXTRA_DATASETS["cifar10"] = lambda *args: DatasetDict({"train_lb": "ours"}, built)
+    own = {"cifar10": lambda *args: DatasetDict({"train_lb": "ours"}, built)}
+    monkeypatch.setattr(unknown_dataset, "EXTRA_DATASETS", own)
     assert _load("cifar10").built is built
 
 
