@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,9 @@ class _Run:
         try:
             return self._execute()
         finally:
+            # An iterator of a loader that is left in a circle would lose its workers to the interpreter's exit, which
+            # PyTorch reports as their failure.
+            gc.collect()
             if not self.has_begun and self.checkpoint is None and self.session.process.is_main:
                 remove_files_of_start(self.session.directory, self.before)
 
