@@ -136,10 +136,9 @@ def test_a_run_that_is_killed_at_any_write_and_resumed_ends_the_same(
 
 
 def test_a_start_that_fails_leaves_no_folder(write_config: WriteConfig, work_dir: Path) -> None:
-    # Known after the images have been read, and at the first look at the labels.
     # Known once the images have been read, and at the network's first look at one.
     late = [{"seen_classes": [0, 77], "num_classes": 2, "mismatch_ratio": 0.5, "num_unlabeled": 100}]
-    late += [{"net": "cnn13", "img_size": 64}]
+    late += [{"net": "torchvision:alexnet"}]
     for number, keys in enumerate(late):
         assert main(["train", "--c", write_config(**{**SHORT, **keys}), "--save_name", str(number)]) == 2
         assert not (work_dir / "runs" / str(number)).exists()
