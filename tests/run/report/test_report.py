@@ -316,3 +316,57 @@ def test_pairs_are_what_both_have() -> None:
     only = paired_difference({"0": 1.0, "2": 5.0}, {"0": 3.0})
     assert only is not None
     assert (only.mean, only.interval, only.n) == (-2.0, None, 1)
+
+
+@pytest.fixture
+def paper_table(work_dir: Path) -> str:
+    """Labels alone in batches of 100, two methods in batches of 50, on the same three splits."""
+    for algorithm, batch_size, gain in (("supervised", 100, 0.0), ("pimodel", 50, 0.05), ("vat", 50, 0.1)):
+        write(Path("results.csv"), *[row(algorithm, n, 0.6 + gain, batch_size=batch_size) for n in range(3)])
+    return "results.csv"
+
+
+def test_methods_that_were_trained_each_in_its_own_way_stand_in_one_table(
+    paper_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caption, _, *lines = report(capsys, paper_table, "--baseline", "supervised").splitlines()
+    assert lines[0].startswith("| algorithm | batch_size | test error (%), best on validation | n | difference to")
+    assert lines[2].startswith("| supervised | 100 | 40.00 ± 0.00 | 3 |  |")
+    assert lines[4].startswith("| vat | 50 | 30.00 ± 0.00 | 3 | -10.00 [-10.00, -10.00] |")
+    assert caption.startswith("digits, 40 labels, 10 classes, small_cnn, 400 iterations, uratio 2. Test error")
+    assert "The lines are of one protocol but for batch_size." in caption
+
+
+def test_what_else_differs_keeps_the_tables_of_a_paper_apart(
+    paper_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Path(paper_table), *[row("fixmatch", n, 0.9, batch_size=50, net="wrn_28_2") for n in range(3)])
+    first, second = report(capsys, paper_table, "--baseline", "supervised").strip().split("\n\ndigits")
+    assert "| vat | 50 |" in first
+    assert "| fixmatch | 10.00 ± 0.00 | 3 |" in second
+    assert "No line here is the baseline that was asked for." in second
+    assert "No line here" not in first
+
+
+def test_a_method_that_was_trained_in_several_ways_has_a_table_for_each(
+    paper_table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(Path(paper_table), *[row("supervised", n, 0.5, batch_size=50) for n in range(3)])
+    shown = report(capsys, paper_table, "--baseline", "supervised")
+    assert shown.count("| algorithm | test error") == 2
+    assert "| vat | 30.00 ± 0.00 | 3 | -20.00 [-20.00, -20.00] |" in shown
+    shown = report(capsys, paper_table, "--by", "algorithm,batch_size", "--baseline", "batch_size=100")
+    assert "| supervised | 50 | 50.00 ± 0.00 | 3 | +10.00 [+10.00, +10.00] |" in shown
+    shown = report(capsys, paper_table, "--baseline", "algorithm=supervised,batch_size=100")
+    assert shown.count("No line here is the baseline that was asked for.") == 1
+    assert "no line is the baseline" in refusal(capsys, paper_table, "--baseline", "algorithm=vat,batch_size=100")
+
+
+def test_a_row_that_stands_for_others_is_said_to(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{**row("supervised", 0, 0.7), "copy_of": ""}, {**row("vat", 0, 0.7), "copy_of": ""}]
+    write_csv(work_dir / "results.csv", ["copy_of", *COLUMNS], rows)
+    words = "A run that reads no unlabeled images stands for every value"
+    assert words not in report(capsys, "results.csv")
+    rows[0]["copy_of"] = "supervised_0"
+    write_csv(work_dir / "results.csv", ["copy_of", *COLUMNS], rows)
+    assert words in report(capsys, "results.csv")

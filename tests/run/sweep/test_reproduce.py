@@ -105,6 +105,52 @@ def test_one_configuration_can_be_named_in_the_place_of_a_table(
     assert {found.save_dir for found in args} == {"saved_models/small_table1_labels/table1_labels"}
 
 
+def commands(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """The configurations that a dry run names, each once."""
+    assert main(["reproduce", *words, "--dry_run", "--seeds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [Path(resolve(read_sources(shlex.split(line)[2:])).args.save_dir).name for line in lines]
+
+
+def test_only_takes_whole_words_of_names_or_a_whole_name(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    of_cifar10 = commands(capsys, "ns3l/table1", "--only", "cifar10")
+    assert len(of_cifar10) == 8
+    assert all(name.startswith("table1_cifar10_") for name in of_cifar10)
+    with_ns3l = commands(capsys, "ns3l/table1", "--only", "svhn_vat_ns3l,cifar100_pimodel")
+    assert with_ns3l == ["table1_cifar100_pimodel", "table1_cifar100_pimodel_ns3l", "table1_svhn_vat_ns3l"]
+    assert commands(capsys, "ns3l/table1", "--only", "table1_svhn_vat") == ["table1_svhn_vat"]
+
+
+def test_runs_of_other_settings_stand_under_a_heading_of_their_own(
+    small_tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = small_tables / "config/small/table1_repaired.yaml"
+    path.write_text(path.read_text().replace("num_labels: 40", "num_labels: 20"))
+    words = ["--seeds", "1", "--num_labels", "20", "--num_train_iter=2", "--curve", "false", "--split-seed", "0"]
+    assert main(["reproduce", "small/table1", *words]) == 0, capsys.readouterr()
+    table = Path("saved_models/small_table1/table.md").read_text()
+    assert table.strip() in capsys.readouterr().out
+    first, first_table, second, second_table = table.strip().split("\n\n")
+    assert first == (
+        "Not the paper's settings: num_labels 20, num_train_iter 2. The paper's figures are not of these runs."
+    )
+    assert cells(first_table.splitlines()[0]) == ["config", "in the paper", "measured", "n"]
+    row, *others = (cells(line) for line in first_table.splitlines()[2:])
+    assert (row[:2], row[3], others) == (["table1_labels", "num_labels 40, num_train_iter 4"], "1", [])
+    assert second.startswith("Not the paper's settings: num_train_iter 2. ")
+    assert cells(second_table.splitlines()[2])[:2] == ["table1_repaired", "num_train_iter 4"]
+    assert "12.5" not in table
+
+
+def test_a_key_with_the_paper_s_own_value_changes_no_heading(
+    small_tables: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--only", "labels", "--seeds", "1", "--num_labels", "40", "--num_workers", "0"]
+    assert main(["reproduce", "small/table1", *words]) == 0, capsys.readouterr()
+    assert "Not the paper's settings" not in Path("saved_models/small_table1/table.md").read_text()
+    assert "12.5" in Path("saved_models/small_table1/table.md").read_text()
+
+
 def test_every_configuration_of_a_table_is_found_there() -> None:
     found = {path.stem for headers in reproduce.tables().values() for path in headers if "table" in path.stem}
     assert found == {Path(name).stem for name in packaged.packaged_configs() if "/table" in name}
@@ -118,7 +164,11 @@ def test_every_configuration_of_a_table_is_found_there() -> None:
         (["small/tabel1"], "unknown table 'small/tabel1'; did you mean 'small/table1'"),
         (["small/table1_lables"], "unknown table 'small/table1_lables'; did you mean 'small/table1_labels'"),
         (["nothing"], "unknown table 'nothing'; expected one of: small/table1, small/table2"),
-        (["small/table1", "--only", "vat"], "there are table1_labels, table1_repaired"),
+        (["small/table1", "--only", "vat"], "got 'vat'; there are table1_labels, table1_repaired"),
+        (["small/table1", "--only", "label"], "between commas, but got 'label'; did you mean 'labels'"),
+        (["small/table1", "--only", "labels,repared"], "but got 'repared'; did you mean 'repaired'"),
+        (["small/table1", "--only", ","], "--only: expected names, or words of names, between commas, but got ''"),
+        (["small/table1", "--only", "labels", "--only", "repaired"], "--only is given twice"),
         (["small/table1", "--save_name", "x"], "save_name cannot be given"),
         (["small/table1", "--lrr", "1"], "unknown key 'lrr'; did you mean 'lr'"),
         (["small/table1", "--seeds", "0"], "seeds: expected a whole number of at least 1, but got 0"),

@@ -280,7 +280,7 @@ def test_a_finished_run_of_another_configuration_is_not_taken_for_this_one(
     assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1"]) == 0
     capsys.readouterr()
     assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1", "--lr", "0.5"]) == 2
-    assert "ns3l_weight=1 holds a run with lr 0.03 (now 0.5); give another --save_name" in capsys.readouterr().err
+    assert "ns3l_weight=1 holds a run with lr 0.03 (now 0.5); choose another folder" in capsys.readouterr().err
 
 
 def test_a_sweep_goes_on_where_only_its_means_are_others(write_config: WriteConfig, launcher: FakeLauncher) -> None:

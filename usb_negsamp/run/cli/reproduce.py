@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli.parser import Command, Parser, true_or_false
+from usb_negsamp.run.cli.parser import Command, Once, Parser, true_or_false
 from usb_negsamp.run.cli.sweep import declare_runs, runs_of
 
 ABOUT = """\
@@ -14,7 +14,8 @@ one. `usb-negsamp list configs --markdown` shows what is there. The same command
 interrupted ones resumed."""
 
 CLOSING = """\
-  --key value           any key of train, for all runs
+  --key value           any key of train, for all runs; where one makes them others than the paper's, as dataset does,
+                        the rows stand under a heading of their own, without the paper's figures
 
 A paper's table is weeks of GPU time; the configurations' headers say what is known of it."""
 
@@ -28,8 +29,10 @@ def _declare(parser: Parser) -> None:
     )
     parser.add_argument(
         "--only",
-        metavar="TEXT,TEXT",
-        help="only the configurations whose name contains one of the texts, e.g. cifar10",
+        action=Once,
+        metavar="WORD,WORD",
+        help="only the configurations of these names, or with these words between the underscores of their names, e.g. "
+        "cifar10,svhn_vat",
     )
     parser.add_argument(
         "--dry_run",
@@ -64,7 +67,7 @@ def _run(options: argparse.Namespace) -> int:
 REPRODUCE = Command(
     name="reproduce",
     summary="train a table of a paper, and show its figures beside the measured ones",
-    usage="TABLE [--only TEXT,TEXT] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
+    usage="TABLE [--only WORD,WORD] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
     about=ABOUT,
     closing=CLOSING,
     declare=_declare,

@@ -188,6 +188,10 @@ def put_row(path: Path, row: Mapping[str, Any]) -> None:
 
 # Names, in one text, the keys that a sweep varied; the columns of those names hold their values.
 SWEPT = "swept"
+# Names, in a row of a sweep, the run whose row is given here once more: it would be the same at this row's values.
+COPY_OF = "copy_of"
+# Figures of the unlabeled images, by their columns.
+OF_POOL = tuple(column for column, name in OPEN_SET.items() if name.startswith("train/") or "/pool/" in name)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.report.paired_statistics import Difference, Spread
-from usb_negsamp.run.report.tables import Group, Table
+from usb_negsamp.run.report.protocols import Group
+from usb_negsamp.run.report.tables import Table
 
 
 def markdown(table: Table) -> str:
@@ -40,6 +42,8 @@ def caption(table: Table) -> str:
         f"Test error in percent {table.measure.meaning}; mean ± standard deviation over n label "
         f"splits (split {'seeds' if len(seeds) > 1 else 'seed'} {', '.join(seeds)}).",
     ]
+    if table.differing:
+        sentences.append(f"The lines are of one protocol but for {_and(table.differing)}.")
     if any(table.runs[group] != len(line) for group, line in table.lines.items()):
         sentences.append(f"Runs on the same split were averaged first ({sum(table.runs.values())} runs).")
     if table.baseline is not None:
@@ -47,10 +51,17 @@ def caption(table: Table) -> str:
             f"Difference to {_named(table, table.baseline)} on the same splits, in points of error (below 0: fewer "
             "errors), with its 95% interval (paired t)."
         )
+    if table.lacks_baseline:
+        sentences.append("No line here is the baseline that was asked for.")
     if table.unlike:
         sentences.append("Where it says so, the baseline had other splits under the same seeds, and no pair was made.")
     if table.further:
         sentences.append("Further columns: mean ± standard deviation over the same splits.")
+    if table.has_copies:
+        sentences.append(
+            "A run that reads no unlabeled images stands for every value of what these are: its figure is in each of "
+            "these lines."
+        )
     if table.dropped:
         left_out = (
             "1 run has no such figure and is" if table.dropped == 1 else f"{table.dropped} runs have none and are"
@@ -105,6 +116,11 @@ def update_block(path: Path, name: str, content: str) -> bool:
         return False
     write_atomically(path, changed)
     return True
+
+
+def _and(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _named(table: Table, group: Group | None) -> str:

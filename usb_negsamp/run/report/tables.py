@@ -6,32 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.run.records.results import COPY_OF
 from usb_negsamp.run.report.measures import Measure
 from usb_negsamp.run.report.paired_statistics import Difference, Spread, paired_difference, spread
-
-Row = Mapping[str, str]
-Group = tuple[str, ...]
-
-# Runs that differ in one of these answer different questions, and share no mean.
-PROTOCOL = (
-    "dataset",
-    "labeled_dataset",
-    "unlabeled_dataset",
-    "net",
-    "num_classes",
-    "num_labels",
-    "imb_algorithm",
-    "batch_size",
-    "uratio",
-    "num_train_iter",
-    "preset",
-    "seen_classes",
-    "class_order",
-    "mismatch_protocol",
-    "mismatch_ratio",
-    "num_unlabeled",
-    "validation_size",
-)
+from usb_negsamp.run.report.protocols import PROTOCOL, TRAINING, Group, Row, grouped, set_together
 
 
 @dataclass(frozen=True)
@@ -40,7 +18,7 @@ class Table:
 
     Attributes:
         protocol: the protocol's values, by column.
-        by: the columns that name a line.
+        by: the columns that name a line, and those in which the lines' training differs.
         measure: the figure shown.
         lines: error in percent for each split seed, for each group.
         runs: how many rows each group has.
@@ -48,6 +26,9 @@ class Table:
         unlike: groups whose splits are not the baseline's under the same seeds, so that no pair can be made.
         dropped: rows without the figure.
         further: other columns asked for, each with its spread over the splits where all rows of a group have it.
+        differing: the columns of ``by`` that are there because the lines' training differs in them.
+        lacks_baseline: whether a baseline was asked for, of which no line is.
+        has_copies: whether rows are copies of a run's at other values of the keys that it does not depend on.
     """
 
     protocol: dict[str, str]
@@ -59,6 +40,9 @@ class Table:
     unlike: frozenset[Group]
     dropped: int
     further: dict[str, dict[Group, Spread]] = field(default_factory=dict)
+    differing: tuple[str, ...] = ()
+    lacks_baseline: bool = False
+    has_copies: bool = False
 
     def spread_of(self, group: Group) -> Spread:
         """Return mean and spread over the splits."""
@@ -91,11 +75,8 @@ def make_tables(
     for name in (*by, *further):
         if name not in columns:
             raise unknown("column", name, columns)
-    groups: dict[Group, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(_values(row, [name for name in PROTOCOL if name not in by]), []).append(row)
     wanted = _wanted(baseline, by)
-    tables = [_table(members, tuple(by), measure, wanted, further) for members in groups.values()]
+    tables = [_table(members, tuple(by), measure, wanted, further) for members in set_together(rows, by)]
     tables = [table for table in tables if table.lines]
     if not tables:
         raise ConfigError(f"no run has the figure {measure.rule!r}; give another --measure")
@@ -107,31 +88,40 @@ def make_tables(
 def _table(
     rows: Sequence[Row], by: tuple[str, ...], measure: Measure, wanted: Mapping[str, str], further: Sequence[str]
 ) -> Table:
-    groups: dict[Group, list[Row]] = {}
-    for row in rows:
-        if measure.error(row) is not None:
-            groups.setdefault(_values(row, by), []).append(row)
+    shown = [row for row in rows if measure.error(row) is not None]
+    differing = tuple(name for name in TRAINING if name not in by and len({row.get(name) or "" for row in shown}) > 1)
+    by = (*by, *differing)
+    groups = grouped(shown, by)
     for group, members in groups.items():
         _check_seeds(group, members)
     lines = {group: _by_split([(row, measure.error(row)) for row in groups[group]]) for group in _in_order(groups)}
     runs = {group: len(members) for group, members in groups.items()}
-    matching = [group for group in lines if wanted and _matches(group, by, wanted)]
+    protocol = {name: rows[0].get(name, "") for name in PROTOCOL if name not in by}
+    matching = [
+        group for group in lines if wanted and _matches({**protocol, **dict(zip(by, group, strict=True))}, wanted)
+    ]
     if len(matching) > 1:
-        shown = "; ".join(" ".join(group) for group in matching[:4])
+        first = "; ".join(" ".join(group) for group in matching[:4])
         raise ConfigError(
-            f"the baseline: expected one line of the table, but {len(matching)} fit: {shown}; "
+            f"the baseline: expected one line of the table, but {len(matching)} fit: {first}; "
             "give --baseline column=value,column=value"
         )
     chosen = matching[0] if matching else None
     unlike = () if chosen is None else (group for group in lines if _splits_differ(groups[group], groups[chosen]))
-    protocol = {name: rows[0].get(name, "") for name in PROTOCOL if name not in by}
-    kept = sum(runs.values())
-    more = {name: _spreads(groups, name) for name in further}
-    return Table(protocol, by, measure, lines, runs, chosen, frozenset(unlike), len(rows) - kept, more)
-
-
-def _values(row: Row, columns: Iterable[str]) -> Group:
-    return tuple(row.get(name) or "" for name in columns)
+    return Table(
+        protocol,
+        by,
+        measure,
+        lines,
+        runs,
+        chosen,
+        frozenset(unlike),
+        dropped=len(rows) - len(shown),
+        further={name: _spreads(groups, name) for name in further},
+        differing=differing,
+        lacks_baseline=bool(wanted) and chosen is None,
+        has_copies=any(row.get(COPY_OF) for row in shown),
+    )
 
 
 def _check_seeds(group: Group, rows: Sequence[Row]) -> None:
@@ -192,21 +182,23 @@ def _wanted(baseline: str | None, by: Sequence[str]) -> dict[str, str]:
     wanted = {}
     for part in baseline.split(","):
         column, equals, value = part.partition("=")
-        if not equals or column not in by:
+        if not equals or column not in (*by, *TRAINING):
             raise ConfigError(f"--baseline: expected column=value of {', '.join(by)}, but got {part!r}")
         wanted[column] = value
     return wanted
 
 
-def _matches(group: Group, by: Sequence[str], wanted: Mapping[str, str]) -> bool:
-    values = dict(zip(by, group, strict=True))
+def _matches(values: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return all(values[column] == value or _number(values[column]) == _number(value) for column, value in wanted.items())
 
 
 def _no_baseline(wanted: Mapping[str, str], tables: Sequence[Table]) -> ConfigError:
     column, value = next(iter(wanted.items()))
-    position = tables[0].by.index(column)
-    present = {group[position] for table in tables for group in table.lines}
+    present = {
+        {**table.protocol, **dict(zip(table.by, group, strict=True))}[column]
+        for table in tables
+        for group in table.lines
+    }
     if value not in present:
         return unknown("baseline", value, present)
     return ConfigError("no line is the baseline " + ", ".join(f"{key}={text}" for key, text in wanted.items()))

@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
-from usb_negsamp.errors import ConfigError, did_you_mean, unknown
+from usb_negsamp.errors import did_you_mean, unknown
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_configs, plain_name
+from usb_negsamp.run.configuration.resolution import read_sources
 from usb_negsamp.run.markdown_table import format_table
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.paired_statistics import spread
 from usb_negsamp.run.sweep.grid import Request, make_plan
-from usb_negsamp.run.sweep.plan import Plan, Run
+from usb_negsamp.run.sweep.paper_settings import Override, chosen_names, overrides
+from usb_negsamp.run.sweep.plan import Plan, Run, resolve_and_check
 from usb_negsamp.run.sweep.sweep import Sweep, check_place, run_plan
 from usb_negsamp.run.sweep.workers import Launcher
 
@@ -35,7 +37,7 @@ def reproduce(
     Args:
         table: its name, e.g. ``ns3l/table1``, or that of one of our configurations.
         request: what all runs share, and how they are worked off.
-        only: texts between commas, of which the names of the configurations to train contain one; None, all.
+        only: names, or words of names, of the configurations to train, between commas; None, all.
         save_dir: where the table's folder comes to be; None, the folder of all runs.
         dry_run: whether to print the commands and train nothing.
 
@@ -51,12 +53,19 @@ def reproduce(
     )
     requests = [dataclasses.replace(of_all, config_file=str(path), name=path.stem) for path in headers]
     check_place(of_all)
-    plan = _joined(directory, [make_plan(one) for one in requests])
+    plans = [make_plan(one) for one in requests]
+    plan = _joined(directory, plans)
     if dry_run:
         for run in plan.runs:
             print(shlex.join(["usb-negsamp", "train", *run.argv]))
         return 0
-    return run_plan(plan, of_all, functools.partial(Reproduction, {p.stem: h for p, h in headers.items()}))
+    rows = [_row_of(path, header, request, one) for (path, header), one in zip(headers.items(), plans, strict=True)]
+    return run_plan(plan, of_all, functools.partial(Reproduction, rows))
+
+
+def _row_of(path: Path, header: Header, request: Request, plan: Plan) -> PaperRow:
+    of_paper = resolve_and_check(read_sources(["--c", str(path)])).mapping
+    return PaperRow(path.stem, header, overrides(request.given, plan.runs[0].config, of_paper))
 
 
 def tables() -> dict[str, dict[Path, Header]]:
@@ -78,16 +87,10 @@ def _chosen(table: str, only: str | None) -> dict[Path, Header]:
             raise unknown("table", table, known if did_you_mean(table, known) else available)
         path = configs[plain_name(table)]
         available = {table: {path: read_header(path)}}
-    texts = [text.strip() for text in (only or "").split(",") if text.strip()]
-    chosen = {
-        path: header
-        for path, header in available[table].items()
-        if not texts or any(text in path.stem for text in texts)
-    }
-    if not chosen:
-        names = ", ".join(path.stem for path in available[table])
-        raise ConfigError(f"--only: no configuration of {table} has {only!r} in its name; there are {names}")
-    return chosen
+    if only is None:
+        return available[table]
+    names = chosen_names([path.stem for path in available[table]], only)
+    return {path: header for path, header in available[table].items() if path.stem in names}
 
 
 def _joined(directory: Path, plans: Sequence[Plan]) -> Plan:
@@ -96,30 +99,64 @@ def _joined(directory: Path, plans: Sequence[Plan]) -> Plan:
     return Plan(directory, tuple(runs), {})
 
 
+@dataclasses.dataclass(frozen=True)
+class PaperRow:
+    """A row of a table: a configuration, what it says of itself, and where its runs are not what it says."""
+
+    name: str
+    header: Header
+    overridden: tuple[Override, ...] = ()
+
+
 class Reproduction(Sweep):
     """The session of a table: a sweep whose summary has a line for each configuration.
 
     Args:
-        headers: of the configurations, by their names.
+        table: its rows.
     """
 
-    def __init__(self, headers: dict[str, Header], plan: Plan, jobs: int, launcher: Launcher) -> None:
+    def __init__(self, table: Sequence[PaperRow], plan: Plan, jobs: int, launcher: Launcher) -> None:
         super().__init__(plan, jobs, launcher)
-        self.headers = headers
+        self.table = table
 
     def figures(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> list[str]:
         """Write table.md, and return it with the places of the files."""
-        of_config: dict[str, list[dict[str, str]]] = {name: [] for name in self.headers}
+        of_config: dict[str, list[dict[str, str]]] = {row.name: [] for row in self.table}
         for run, row in rows:
             of_config[run.name.split("/")[0]].append(row)
-        cells = [
-            [name, header.title, first_sentence(header.expected), measured(of_config[name]), str(len(of_config[name]))]
-            for name, header in self.headers.items()
-        ]
-        text = format_table(["config", "what", "expected", "measured", "n"], cells, ["-", "-", "-", "-", "-:"])
+        text = table_text(self.table, of_config)
         write_atomically(self.plan.directory / TABLE_FILE, text + "\n")
         files = {"results": RESULTS, "table": TABLE_FILE}
         return [text, *(f"  {name:<11} {self.plan.directory / file}" for name, file in files.items())]
+
+
+def table_text(table: Sequence[PaperRow], measured_rows: Mapping[str, Sequence[Mapping[str, str]]]) -> str:
+    """Return the table as Markdown: the paper's figures beside the measured ones.
+
+    Where keys were given that make the runs others than the paper's, the rows stand under a heading of their own,
+    without the paper's figures.
+
+    Args:
+        table: the rows.
+        measured_rows: of results, by the configurations' names.
+    """
+    of_settings: dict[str, list[PaperRow]] = {}
+    for row in table:
+        of_settings.setdefault(", ".join(f"{one.key} {one.value}" for one in row.overridden), []).append(row)
+    blocks = []
+    for settings, members in sorted(of_settings.items()):
+        found = [[measured(measured_rows[row.name]), str(len(measured_rows[row.name]))] for row in members]
+        if settings:
+            blocks.append(f"Not the paper's settings: {settings}. The paper's figures are not of these runs.")
+            about = [", ".join(f"{one.key} {one.of_paper}" for one in row.overridden) for row in members]
+            cells = [[row.name, paper, *own] for row, paper, own in zip(members, about, found, strict=True)]
+            head = ["config", "in the paper", "measured", "n"]
+        else:
+            said = [[row.header.title, first_sentence(row.header.expected)] for row in members]
+            cells = [[row.name, *paper, *own] for row, paper, own in zip(members, said, found, strict=True)]
+            head = ["config", "what", "expected", "measured", "n"]
+        blocks.append(format_table(head, cells, ["-"] * (len(head) - 1) + ["-:"]))
+    return "\n\n".join(blocks)
 
 
 def measured(rows: Sequence[Mapping[str, str]]) -> str:

@@ -31,13 +31,13 @@ def resume_arguments(run: Run, anew: bool = False) -> tuple[str, ...] | None:
     if not manifest:
         if has_checkpoint:
             raise ConfigError(
-                f"{run.directory} holds a run without a manifest; give --overwrite or another --save_name"
+                f"{run.directory} holds a run without a manifest; give --overwrite, or choose another folder"
             )
         return ("--overwrite",)
     other = _difference(manifest, run)
     if other is not None:
         raise ConfigError(
-            f"{run.directory} holds a run with {other}; give another --save_name, or --overwrite to make all runs anew"
+            f"{run.directory} holds a run with {other}; choose another folder, or --overwrite to make all runs anew"
         )
     if is_finished(run):
         return None
