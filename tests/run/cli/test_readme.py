@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from usb_negsamp.run.cli.config_tables import config_tables
 from usb_negsamp.run.cli.listing import markdown_tables
+from usb_negsamp.run.report.config_tables import config_tables
 
 ROOT = Path(__file__).parents[3]
 

@@ -17,7 +17,6 @@ from usb_negsamp.data import HOST_SOURCES, SOURCES, ImageArrays, ImageSource
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host import Hook, device
 from usb_negsamp.host.build import build_algorithm
-from usb_negsamp.run.cli.config_tables import config_tables
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.checks import CLASSES_OF_SOURCE, check
 from usb_negsamp.run.configuration.headers import FIELDS, read_header
@@ -25,6 +24,7 @@ from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.configuration.presets import split_name
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.resolution import Resolved, Sources, resolve
+from usb_negsamp.run.report.config_tables import config_tables
 from usb_negsamp.testing import seed_everything
 from usb_negsamp.yaml_file import read_yaml
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from usb_negsamp import __version__
+from usb_negsamp.run.cli.bench import BENCH
 from usb_negsamp.run.cli.completion import completion_command
 from usb_negsamp.run.cli.doctor import DOCTOR
 from usb_negsamp.run.cli.evaluate import EVAL
@@ -19,4 +20,5 @@ from usb_negsamp.run.cli.train import TRAIN
 def make_parser() -> RootParser:
     """Return the parser of the command line. Loads neither torch nor semilearn."""
     completion = completion_command(make_parser)
-    return RootParser((TRAIN, SWEEP, REPRODUCE, REPORT, EVAL, FIGURE, LIST, PATCH, DOCTOR, completion), __version__)
+    commands = (TRAIN, SWEEP, REPRODUCE, REPORT, EVAL, FIGURE, LIST, BENCH, PATCH, DOCTOR, completion)
+    return RootParser(commands, __version__)

@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.run.cli.config_tables import config_tables
 from usb_negsamp.run.cli.parser import Command, Parser
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.keys import OWN_KEYS, keys_of_methods, markdown_table
 from usb_negsamp.run.configuration.packaged import packaged_configs
+from usb_negsamp.run.report.config_tables import config_tables
 
 KINDS = ("algorithms", "wrappers", "datasets", "nets", "configs", "keys")
 LISTED_TOGETHER = KINDS[:4]

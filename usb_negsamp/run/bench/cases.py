@@ -1,0 +1,103 @@
+"""What is measured: a training as a user would ask for it, and the variants of it that take turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from usb_negsamp.errors import unknown
+
+BARE_HOST = "bare host"
+HOST_ALGORITHM = "host's algorithm"
+PLUGIN = "plugin"
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "channels_last": {"channels_last": True},
+    "amp": {"amp": True},
+    "channels_last, amp": {"channels_last": True, "amp": True},
+}
+"""What may be tried beside the default, by name: the keys that it sets."""
+
+_COMPARED: dict[str, str] = {"ns3l": "vat", "dnll": "fixmatch", "dualstudent": "fixmatch"}
+"""Algorithms that train without one of the host's: which one they are set against."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to carry a case out.
+
+    Attributes:
+        name: what a row calls it.
+        keys: of the configuration.
+        bare: whether the host is used as it comes.
+    """
+
+    name: str
+    keys: Mapping[str, Any]
+    bare: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training whose variants take turns.
+
+    Attributes:
+        name: what a row calls it.
+        algorithm: that the case is about.
+        keys: of its configuration, the algorithm apart.
+    """
+
+    name: str
+    algorithm: str
+    keys: Mapping[str, Any] = field(default_factory=dict)
+
+    def variants(self, options: Sequence[str]) -> tuple[Variant, ...]:
+        """Return the bare host first, then its algorithm in this package, ours, and ours with each of ``options``.
+
+        >>> [variant.name for variant in Case("a", "vat_ns3l").variants(["amp"])]
+        ['bare host', "host's algorithm", 'plugin', 'plugin, amp']
+        >>> [(variant.name, variant.keys["algorithm"]) for variant in Case("b", "vat").variants([])]
+        [('bare host', 'vat'), ('plugin', 'vat')]
+        """
+        base = host_algorithm(self.algorithm)
+        own = {**self.keys, "algorithm": self.algorithm}
+        of_base = {**self.keys, "algorithm": base}
+        variants = [Variant(BARE_HOST, of_base, bare=True)]
+        if base != self.algorithm:
+            variants.append(Variant(HOST_ALGORITHM, of_base))
+        variants.append(Variant(PLUGIN, own))
+        variants += [Variant(f"{PLUGIN}, {name}", {**own, **option_keys(name)}) for name in options]
+        return tuple(variants)
+
+
+def option_keys(name: str) -> dict[str, Any]:
+    """Return the keys that the option ``name`` sets.
+
+    Raises:
+        ConfigError: there is no such option.
+    """
+    if name not in OPTIONS:
+        raise unknown("option", name, OPTIONS)
+    return OPTIONS[name]
+
+
+def host_algorithm(name: str) -> str:
+    """Return the algorithm of the host that ``name`` is set against.
+
+    >>> host_algorithm("fixmatch_ns3l_dnll"), host_algorithm("ns3l"), host_algorithm("dnll_spl")
+    ('fixmatch', 'vat', 'fixmatch')
+    """
+    base = name.split("_")[0]
+    return _COMPARED.get(base, base)
+
+
+DEFAULT_CASES: tuple[Case, ...] = (
+    Case("fixmatch_ns3l 64 + 64", "fixmatch_ns3l", {"batch_size": 64, "uratio": 1}),
+    Case("fixmatch_ns3l 64 + 448", "fixmatch_ns3l", {"batch_size": 64, "uratio": 7}),
+    Case("vat_ns3l 50 + 50", "vat_ns3l", {"batch_size": 50, "uratio": 1}),
+    Case("ns3l 50 + 50", "ns3l", {"batch_size": 50, "uratio": 1}),
+    Case("dnll 64 + 64", "dnll", {"batch_size": 64, "uratio": 1}),
+    Case("fixmatch_ns3l 8 + 8", "fixmatch_ns3l", {"batch_size": 8, "uratio": 1}),
+)
+"""What is measured where no configuration is named: the batches of the papers, and one that shows the fixed costs."""
