@@ -1,7 +1,10 @@
-"""One thread a test process, and how long each lane of the suite takes.
+"""One thread a test process, which tests need a GPU, and how long each lane of the suite takes.
 
 The suite runs two processes side by side, and bit-for-bit tests need a fixed order. A test is of the lane ``runs``
 where its folder trains, and of the lane ``unit`` elsewhere: ``pytest -n 2 -m "not runs"``, ``pytest -n 2 -m runs``.
+
+Tests marked ``gpu`` need a GPU, and are skipped without one. ``pytest -m pretend_cuda`` runs them, and many runs more,
+on one that is pretended (``pretended_gpu.py``).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import torch  # noqa: E402 (reads the variables when it is imported)
 torch.set_num_threads(1)
 
 import hypothesis  # noqa: E402
+import pretended_gpu  # noqa: E402
 import pytest  # noqa: E402
 
 # A busy machine must not fail a test.
@@ -39,6 +43,7 @@ RUNS = (
     "testing",
 )
 """Folders of tests that train."""
+NO_GPU = "needs a GPU, or the program that pretends one (the environment variable PRETEND_CUDA) and -m pretend_cuda"
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +52,32 @@ def seeded_generators():
     torch.manual_seed(0)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that train."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Start again on a pretended GPU, once, where its lane is asked for and it can be had."""
+    wanted = pretended_gpu.is_wanted(config.option.markexpr)
+    if wanted and not pretended_gpu.is_pretended() and pretended_gpu.tool() is not None:
+        # What was captured so far would be lost, and what follows would go into the capture.
+        config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
+        pretended_gpu.start_again(config.invocation_params.args)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that train, and those of the lane of the pretended GPU, which are left out unless asked for."""
+    long_lane = []
     for item in items:
         if any(item.path.is_relative_to(HERE / folder) for folder in RUNS):
             item.add_marker("runs")
+        needs_gpu = item.get_closest_marker("gpu") is not None
+        if needs_gpu or item.path.is_relative_to(HERE / pretended_gpu.LANE):
+            item.add_marker(pretended_gpu.LANE)
+            if not torch.cuda.is_available():
+                item.add_marker(pytest.mark.skip(reason=NO_GPU))
+            if not needs_gpu:
+                long_lane.append(item)
+    if long_lane and not pretended_gpu.is_wanted(config.option.markexpr):
+        items[:] = [item for item in items if item not in set(long_lane)]
+        config.hook.pytest_deselected(items=long_lane)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -66,6 +92,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     for report in (report for reports in terminalreporter.stats.values() for report in reports):
         if isinstance(report, pytest.TestReport):
             lane = "runs" if "runs" in report.keywords else "unit"
+            lane = pretended_gpu.LANE if pretended_gpu.is_pretended() else lane
             seconds[lane] += report.duration
             tests[lane] += report.when == "call"
     for lane, number in tests.items():

@@ -31,7 +31,7 @@ class DNLLHook(PairHook):
         settings: with a weight above 0, or the hook does nothing.
         label_view: batch key of the view that pseudo labels are taken from.
         loss_view: batch key of the view that the loss is taken on.
-        seed: of the draws of negatives, which follow from it and the step's number alone.
+        seed: of the draws of negatives, which follow from it and the step's number alone, whatever the device.
         perceptions: none for equal probability. Else the error perceptions of the first and the second network, which
             this hook keeps up to date: negatives are drawn by the row of the network that learns them, which with
             ``weight`` 0 is the one that made them.
@@ -112,7 +112,7 @@ class DNLLHook(PairHook):
 
     def draw(self, labels: list[Tensor], algorithm: Wrapper) -> list[Tensor]:
         """The negatives (N, K) that each of the two networks makes of its pseudo ``labels`` (N,), as booleans."""
-        generator = torch.Generator(labels[0].device).manual_seed(mix(self.seed, step_number(algorithm), _STREAM))
+        generator = torch.Generator().manual_seed(mix(self.seed, step_number(algorithm), _STREAM))
         drawn = []
         for sender, pseudo_labels in enumerate(labels):
             receiver = 1 - sender if self.settings.weight > 0.0 else sender

@@ -33,7 +33,7 @@ class NegativeTable:
     Args:
         excluded: (N, K), bool; classes that are never drawn for the image. Where the model is.
         num_negatives: the paper's P.
-        seed: with the step's number, it decides the draw (of one kind of device), so that a resumed run draws what it
+        seed: with the step's number, it decides the draw, whatever the device, so that a resumed run draws what it
             would have.
         fixed: take all classes that are not excluded instead of drawing.
     """
@@ -52,7 +52,7 @@ class NegativeTable:
         excluded = self.excluded[indices]
         if self.fixed:
             return ~excluded
-        generator = torch.Generator(excluded.device).manual_seed(mix(self.seed, step))
+        generator = torch.Generator().manual_seed(mix(self.seed, step))
         return negatives_outside(excluded, self.num_negatives, generator)
 
 

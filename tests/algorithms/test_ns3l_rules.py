@@ -129,7 +129,6 @@ def test_a_draw_fetches_nothing_from_the_device():
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("fixed", [False, True])
 def test_a_draw_on_a_gpu_waits_for_nothing(fixed):
     table = NegativeTable(torch.zeros(50, 10, dtype=torch.bool, device="cuda"), 3, seed=1, fixed=fixed)

@@ -23,13 +23,22 @@ def uniform_keys(
     if generator is None:
         return torch.rand(num_samples, num_classes, device=device)
     keys = torch.rand(num_samples, num_classes, generator=generator, device=generator.device)
-    return keys if device is None else keys.to(device)
+    return keys if device is None else moved(keys, torch.device(device))
 
 
 def exponential_keys(like: Tensor, generator: torch.Generator | None) -> Tensor:
     """Return standard exponential keys with the shape, dtype and device of ``like``."""
     source = like.device if generator is None else generator.device
-    return torch.empty(like.shape, dtype=like.dtype, device=source).exponential_(generator=generator).to(like.device)
+    return moved(
+        torch.empty(like.shape, dtype=like.dtype, device=source).exponential_(generator=generator), like.device
+    )
+
+
+def moved(draws: Tensor, device: torch.device) -> Tensor:
+    """Return ``draws`` on ``device``. On its way to a GPU the host waits for nothing."""
+    if device.type == "cuda" and draws.device.type == "cpu":
+        draws = draws.pin_memory()
+    return draws.to(device, non_blocking=True)
 
 
 def top_classes(keys: Tensor, count: int) -> Tensor:

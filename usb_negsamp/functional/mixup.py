@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.functional._numerics import at_least_float32, without_autocast
+from usb_negsamp.functional._sampling import moved
 
 
 def sharpen(probs: Tensor, temperature: float) -> Tensor:
@@ -31,8 +32,8 @@ def sharpen(probs: Tensor, temperature: float) -> Tensor:
 def mixing_weights(num_samples: int, alpha: float, device: torch.device | str | None = None) -> Tensor:
     """Return (N,) weights max(lambda, 1 - lambda), each with a lambda of its own from Beta(alpha, alpha) (eq. 8, 9).
 
-    Every weight is in [0.5, 1], so that a mixed sample stays nearer to the first of the two. Drawn from the default
-    generator of ``device``.
+    Every weight is in [0.5, 1], so that a mixed sample stays nearer to the first of the two. Drawn on the host from its
+    default generator, so that a seed gives the same weights on every device.
 
     Args:
         num_samples: N.
@@ -41,10 +42,10 @@ def mixing_weights(num_samples: int, alpha: float, device: torch.device | str | 
     """
     if alpha <= 0:
         return torch.ones(num_samples, device=device)
-    concentration = torch.full((num_samples,), float(alpha), device=device)
-    # Checking the arguments would make the host wait for the device.
+    concentration = torch.full((num_samples,), float(alpha))
     weights = torch.distributions.Beta(concentration, concentration, validate_args=False).sample()
-    return torch.maximum(weights, 1.0 - weights)
+    weights = torch.maximum(weights, 1.0 - weights)
+    return weights if device is None else moved(weights, torch.device(device))
 
 
 def mixup(values: Tensor, partners: Tensor, weights: Tensor) -> Tensor:

@@ -65,9 +65,12 @@ def test_trainer_takes_the_cpu_where_there_is_no_gpu(tmp_path: Path) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_trainer_takes_the_first_gpu_and_moves_both_networks(tmp_path: Path) -> None:
-    trainer = _trainer(tmp_path)
+    device.select("cuda")
+    try:
+        trainer = _trainer(tmp_path)
+    finally:
+        device.select("cpu")
     assert trainer.config.gpu == 0
     assert trainer.algorithm.model.weight.device.type == "cuda"
     assert trainer.algorithm.ema_model.weight.device.type == "cuda"

@@ -140,8 +140,12 @@ def guessed_labels(algorithm: MixMatch, views: tuple[Tensor, ...]) -> tuple[Tens
 
 
 def draw_mixing(num_samples: int, alpha: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Which row each row is mixed with, a shuffle of them all, and the row's own weight; (N,) each."""
-    return torch.randperm(num_samples, device=device), mixing_weights(num_samples, alpha, device)
+    """Which row each row is mixed with, a shuffle of them all, and the row's own weight; (N,) each, on ``device``.
+
+    Both are drawn on the host, so that a seed gives the same on every device, and sent without waiting for it.
+    """
+    partners = torch.randperm(num_samples, pin_memory=device.type == "cuda")
+    return partners.to(device, non_blocking=True), mixing_weights(num_samples, alpha, device)
 
 
 def interleaved_logits(algorithm: HostAlgorithm, images: Tensor, batch_size: int) -> Tensor:
