@@ -12,15 +12,11 @@ from usb_negsamp.host.datasets.build import offer_sources
 
 NAME = "random_images"
 CLASSES = 10
+MOST_TEST_IMAGES = 10_000
 
 
-def offer_random_images(train: int, test: int = 10_000) -> None:
-    """Add the data set ``random_images`` to this process.
-
-    Args:
-        train: number of training images.
-        test: number of test images.
-    """
+def offer_random_images(train: int) -> None:
+    """Add the data set ``random_images`` to this process: ``train`` training images, and at most 10,000 test images."""
 
     def load(data_dir: Path, img_size: int) -> ImageSource:
         generator = np.random.default_rng(0)
@@ -29,7 +25,7 @@ def offer_random_images(train: int, test: int = 10_000) -> None:
                 generator.integers(0, 256, (number, img_size, img_size, 3), dtype=np.uint8),
                 np.arange(number) % CLASSES,
             )
-            for number in (train, test)
+            for number in (train, min(train, MOST_TEST_IMAGES))
         ]
         return ImageSource(
             name=NAME,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import multiprocessing
+import signal
 import tempfile
 import traceback
 import warnings
@@ -18,6 +19,9 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.bench.cases import Variant
+
+
+_SECONDS_TO_END = 5.0
 
 
 class Worker:
@@ -64,7 +68,7 @@ class Worker:
         """End the process."""
         with contextlib.suppress(OSError):
             self._pipe.send(None)
-        self._process.join(timeout=30)
+        self._process.join(timeout=_SECONDS_TO_END)
         if self._process.is_alive():
             self._process.kill()
 
@@ -72,6 +76,7 @@ class Worker:
 def _serve(pipe: Connection, usual: str, variant: Variant, random_images: int | None, clock_name: str) -> None:
     # A spawned process would spawn its loaders' workers, too.
     multiprocessing.set_start_method(usual, force=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a keyboard's comes to all; the parent ends the others
     warnings.simplefilter("ignore")  # the host's, of what is to change in its libraries
     # What the host prints of its data sets is not wanted between the lines of a table.
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
