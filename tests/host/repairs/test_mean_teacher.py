@@ -35,7 +35,7 @@ def _step(train_step: Any = None) -> tuple[Any, dict[str, Any], dict[str, float]
     images = torch.randn(3, 4, 3, 32, 32)
     step = train_step or MeanTeacher.train_step
     out, log = step(algorithm, images[0], LABELS, images[1], images[2])
-    return algorithm, out, log
+    return algorithm, out, {name: float(value) for name, value in log.items()}
 
 
 def _host_is_defective() -> bool:

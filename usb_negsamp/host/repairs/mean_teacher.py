@@ -59,7 +59,7 @@ def train_step(self: Any, x_lb: Tensor, y_lb: Tensor, x_ulb_w: Tensor, x_ulb_s: 
     feat = {"x_lb": labeled["feat"], "x_ulb_w": teacher["feat"], "x_ulb_s": student["feat"]}
     out_dict = self.process_out_dict(loss=total_loss, feat=feat)
     log_dict = self.process_log_dict(
-        sup_loss=sup_loss.item(), unsup_loss=unsup_loss.item(), total_loss=total_loss.item()
+        sup_loss=sup_loss.detach(), unsup_loss=unsup_loss.detach(), total_loss=total_loss.detach()
     )
     return out_dict, log_dict
 

@@ -1,0 +1,49 @@
+"""Copies of a batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from usb_negsamp.host.patching import undone
+from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
+
+
+def _copies(algorithm: Any, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each copy of a batch would have been waited for."""
+    waited = []
+
+    def cuda(self: Tensor, device: int | None = None, non_blocking: bool = False) -> Tensor:
+        waited.append(not non_blocking)
+        return self
+
+    monkeypatch.setattr(torch.Tensor, "cuda", cuda)
+    labeled, unlabeled = (next(iter(algorithm.loader_dict[f"train_{kind}"])) for kind in ("lb", "ulb"))
+    algorithm.process_batch(**labeled, **unlabeled)
+    return waited
+
+
+def test_no_copy_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    algorithm = build_tiny("fixmatch_ns3l", tmp_path, ns3l_view="strong")
+    assert _copies(algorithm, monkeypatch) == [False] * 4
+    with undone("batch_transfer", "batch_norm_control"):
+        assert _copies(algorithm, monkeypatch) == [True] * 4
+
+
+def test_what_the_step_takes_is_handed_on(tmp_path: Path) -> None:
+    algorithm = build_tiny("fixmatch", tmp_path)
+    tokens = {"input_ids": torch.ones(2, 3), "attention_mask": torch.ones(2, 3)}
+    batch = {"x_lb": tokens, "y_lb": torch.zeros(2), "x_ulb_w": None, "idx_lb": torch.arange(2)}
+    assert algorithm.process_batch(**batch) == {"x_lb": tokens, "y_lb": batch["y_lb"]}
+    assert algorithm.process_batch(["idx_lb"], **batch) == {"idx_lb": batch["idx_lb"]}
+
+
+def test_the_run_is_the_hosts_to_the_bit(tmp_path: Path) -> None:
+    ours = parameters_of(train_tiny("flexmatch", tmp_path / "ours"))
+    with undone("batch_transfer", "batch_norm_control"):
+        host = parameters_of(train_tiny("flexmatch", tmp_path / "host"))
+    assert all(torch.equal(ours[name], tensor) for name, tensor in host.items())

@@ -1,0 +1,59 @@
+"""A method of the host with a few expressions of its source exchanged, where it gives no place to step in."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import textwrap
+from collections.abc import Callable
+from types import CodeType, FunctionType
+from typing import Any
+
+_TREE = "rewritten_tree"
+
+
+def rewritten(function: Callable[..., Any], change: ast.NodeTransformer) -> Callable[..., Any]:
+    """Return ``function`` as its source reads after ``change``; a traceback still names the lines of its file.
+
+    Args:
+        function: a plain function, as it lies in its class: without decorators.
+        change: visits the function's definition.
+
+    Raises:
+        TypeError: ``function`` is none that was defined in Python.
+        OSError: its source is not there.
+    """
+    if not isinstance(function, FunctionType):
+        raise TypeError(f"expected a function, but got {function!r}")
+    code = function.__code__
+    [definition] = ast.fix_missing_locations(change.visit(_definition(function))).body
+    # A function around it holds the names of its closure, such as the ``__class__`` of ``super()``.
+    around = ast.parse(f"def around({', '.join(code.co_freevars)}): pass")
+    outer = around.body[0]
+    assert isinstance(outer, ast.FunctionDef)
+    outer.body = [definition]
+    compiled = _code_inside(_code_inside(compile(around, code.co_filename, "exec")))
+    cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    closure = tuple(cells[name] for name in compiled.co_freevars)
+    result = FunctionType(compiled, function.__globals__, function.__name__, function.__defaults__, closure)
+    result.__kwdefaults__ = function.__kwdefaults__
+    result.__doc__, result.__qualname__ = function.__doc__, function.__qualname__
+    result.__annotations__ = function.__annotations__
+    vars(result)[_TREE] = ast.Module([definition], type_ignores=[])
+    return result
+
+
+def _definition(function: FunctionType) -> ast.Module:
+    """The tree of ``function``: what an earlier change has made of it, not what its file says."""
+    changed: ast.Module | None = vars(function).get(_TREE)
+    if changed is not None:
+        return copy.deepcopy(changed)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    return ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
+
+
+def _code_inside(code: CodeType) -> CodeType:
+    """The one function that ``code`` defines."""
+    [inner] = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return inner
