@@ -24,6 +24,7 @@ from usb_negsamp.functional.negatives import class_distances
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.randomness import mix
+from usb_negsamp.host.transfer import on_device
 from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 
@@ -112,7 +113,7 @@ def _class_distances(algorithm: HostAlgorithm, neighbor_features: str) -> Tensor
         images = plain_images(dataset, transform, range(len(dataset)))
         if neighbor_features == "pixels":
             return images.flatten(1)
-        parts = [algorithm.model(part.to(device))["feat"].float().cpu() for part in torch.split(images, 256)]
+        parts = [algorithm.model(on_device(part, device))["feat"].float().cpu() for part in torch.split(images, 256)]
         return torch.cat(parts)
 
     with announced("distances from the unlabeled images to the labeled ones (ns3l_rule neighbor)"):

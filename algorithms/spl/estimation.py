@@ -14,6 +14,7 @@ from usb_negsamp.data.mismatch import mismatch_from_features
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
+from usb_negsamp.host.transfer import on_device
 
 NUM_NEIGHBORS = 3
 MAX_IMAGES = 4096
@@ -54,7 +55,7 @@ def estimated_mismatch(algorithm: Any, validation: Validation) -> float:
                 algorithm, (inputs_and_labels(algorithm, batch)[0] for batch in validation.batches(held_out, size))
             )
             unlabeled = _features(
-                algorithm, (plain_images(pool, validation.dataset.transform, part).to(device) for part in parts)
+                algorithm, (on_device(plain_images(pool, validation.dataset.transform, part), device) for part in parts)
             )
     finally:
         algorithm.model.train(was_training)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from usb_negsamp.algorithms.spl.masked import Mask, stored_tensors
 from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels
+from usb_negsamp.host.transfer import on_device
 from usb_negsamp.host.wrapping.after_training import network_of, training_batches, training_step, update_weights
 from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
 
@@ -87,13 +88,13 @@ def equation_6(algorithm: Any, batch: dict[str, Any]) -> Tensor:
     joint pass, whose batch statistics are those of all three batches.
     """
     device = next(algorithm.model.parameters()).device
-    labeled, clean, perturbed = (batch[key].to(device) for key in ("x_lb", "x_ulb_w", PERTURBED_VIEW))
+    labeled, clean, perturbed = (on_device(batch[key], device) for key in ("x_lb", "x_ulb_w", PERTURBED_VIEW))
     with algorithm.amp_cm():
         logits = algorithm.model(torch.cat((labeled, clean, perturbed)))["logits"]
     parts: tuple[Tensor, ...] = logits.float().split((len(labeled), len(clean), len(perturbed)))
     target = parts[1].detach().softmax(1)
     distance = (parts[2].softmax(1) - target).square().sum(1).mean()
-    return F.cross_entropy(parts[0], batch["y_lb"].long().to(device)) + distance
+    return F.cross_entropy(parts[0], on_device(batch["y_lb"].long(), device)) + distance
 
 
 @contextmanager

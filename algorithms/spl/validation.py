@@ -13,6 +13,7 @@ from torch import Tensor
 
 from usb_negsamp.data.splits.sampling import ascending, class_order, proportional_shares
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.transfer import on_device
 
 
 @dataclass(frozen=True)
@@ -110,21 +111,22 @@ def measure(algorithm: Any, validation: Validation, part: np.ndarray) -> tuple[f
     """Accuracy and mean cross-entropy of ``algorithm.model``, as it is and in evaluation mode, on a part."""
     was_training = algorithm.model.training
     algorithm.model.eval()
-    correct, loss = 0, 0.0
+    device = next(algorithm.model.parameters()).device
+    # Read at the end alone; in float64, as Python's numbers are.
+    correct, loss = (torch.zeros((), dtype=dtype, device=device) for dtype in (torch.int64, torch.float64))
     try:
         for batch in validation.batches(part, algorithm.args.eval_batch_size):
             inputs, labels = inputs_and_labels(algorithm, batch)
             logits = algorithm.model(inputs)["logits"].float()
-            correct += int((logits.argmax(1) == labels).sum())
-            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            correct += (logits.argmax(1) == labels).sum()
+            loss += F.cross_entropy(logits, labels, reduction="sum")
     finally:
         algorithm.model.train(was_training)
-    return correct / len(part), loss / len(part)
+    return int(correct) / len(part), float(loss) / len(part)
 
 
 def inputs_and_labels(algorithm: Any, batch: dict[str, Any]) -> tuple[Any, Tensor]:
     """A labeled batch on the device of the model."""
     device = next(algorithm.model.parameters()).device
-    inputs = batch["x_lb"]
-    moved = {key: item.to(device) for key, item in inputs.items()} if isinstance(inputs, dict) else inputs.to(device)
-    return moved, torch.as_tensor(batch["y_lb"]).long().to(device)
+    labels: Tensor = on_device(torch.as_tensor(batch["y_lb"]).long(), device)
+    return on_device(batch["x_lb"], device), labels

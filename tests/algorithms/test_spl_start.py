@@ -1,6 +1,7 @@
 """What SPL's stage starts from, and what it refuses."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -76,6 +77,18 @@ def test_the_stage_starts_from_the_averaged_weights_of_a_folder_a_file_or_a_chec
         assert equal(expected, dict(algorithm.ema_model.state_dict()))
         assert algorithm.it == algorithm.num_train_iter
         assert algorithm.results_dict["test/best_acc"] == algorithm.results_dict["test/last_acc"]
+
+
+def test_the_stage_under_the_hosts_parallel_wrapper_for_one_process_is_that_without(tmp_path, trained, monkeypatch):
+    # Without a number of a GPU the host takes DataParallel. Where it finds no device, it passes everything on.
+    monkeypatch.setattr(sys.modules[torch.nn.DataParallel.__module__], "_get_available_device_type", lambda: None)
+    plain = run(tmp_path / "plain", trained)
+    wrapped = build_tiny("pseudolabel_spl", tmp_path / "wrapped", **SHORT, spl_from=trained)
+    wrapped.model, wrapped.ema_model = (torch.nn.DataParallel(model) for model in (wrapped.model, wrapped.ema_model))
+    wrapped.train()
+    wrapped.finetune()
+    assert equal(dict(plain.model.state_dict()), dict(wrapped.model.module.state_dict()))
+    assert plain.results_dict == wrapped.results_dict
 
 
 OPEN_SET = {

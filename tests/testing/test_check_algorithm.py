@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ import torch
 
 from usb_negsamp import ConfigError, algorithms
 from usb_negsamp.host import ALGORITHMS, device
-from usb_negsamp.testing import CHECKS, ConformanceError, check_algorithm
+from usb_negsamp.testing import CHECKS, ConformanceError, check_algorithm, conformance, tiny_arguments
 from usb_negsamp.testing.process import take_part
 from usb_negsamp.testing.registration import as_text, follow
+from usb_negsamp.testing.tiny import build_from
 
 SHORT = {"num_train_iter": 4, "num_eval_iter": 4}
 REGISTER = "own_algorithms:register"
@@ -162,6 +164,39 @@ def test_a_process_that_does_not_know_the_algorithm_says_how_to_tell_it(tmp_path
     with pytest.raises(LookupError):
         take_part(tmp_path / "request.json", 1)
     assert "own_match is not registered there; check_algorithm(..., register=" in (tmp_path / "error1.txt").read_text()
+
+
+def test_the_generators_of_gpus_are_put_back(monkeypatch):
+    states = [torch.tensor([3])]
+    steps: list[Any] = []
+
+    def taken() -> list[torch.Tensor]:
+        steps.append("taken")
+        return states
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.init", lambda: steps.append("made"))
+    monkeypatch.setattr("torch.cuda.get_rng_state_all", taken)
+    monkeypatch.setattr("torch.cuda.set_rng_state_all", lambda given: steps.append(given is states))
+    with conformance._surroundings_kept():
+        steps.append("runs")
+        # Else the CPU's selection would be looked up on a GPU.
+        monkeypatch.setattr(device, "select", lambda name: None)
+    assert steps == ["made", "taken", "runs", True]
+
+
+@pytest.mark.parametrize(("rank", "gpu"), [(0, 0), (1, 1), (2, 0)])
+def test_each_process_has_a_gpu_of_its_own_as_far_as_there_are_some(rank, gpu, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "select", lambda name: torch.device("cuda"))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr(
+        "usb_negsamp.host.build.build_algorithm", lambda args, logger: SimpleNamespace(algorithm=args.gpu)
+    )
+    args = tiny_arguments("fixmatch", tmp_path)
+    assert build_from(args) == 0
+    args = tiny_arguments("fixmatch", tmp_path)
+    args.distributed, args.rank = True, rank
+    assert build_from(args) == gpu
 
 
 def test_generators_and_device_are_put_back():

@@ -60,7 +60,9 @@ def check_algorithm(
     expected_tags: Collection[str] = (),
     register: str | Callable[[], Any] | None = None,
 ) -> Report:
-    """Check, by real runs of ten steps on the CPU, that an algorithm keeps to what the host and we expect of one.
+    """Check, by real runs of ten steps, that an algorithm keeps to what the host and we expect of one.
+
+    They are on the CPU; with ``overrides={"device": "cuda"}`` on a GPU.
 
     The checks, each of which passes, fails or is skipped with a reason:
 
@@ -77,7 +79,8 @@ def check_algorithm(
     - ``resume``: stopped in mid-epoch and resumed in a new object, a run ends with the same bits;
     - ``two_processes``: two gloo processes with half the batch each follow one process to rounding.
 
-    Works in pytest and in a plain script. The caller's random generators and selected device are put back.
+    Works in pytest and in a plain script. The caller's random generators, also those of GPUs, and the selected device
+    are put back.
 
     Args:
         name: the name in the host's registry, after ``usb_negsamp.register()``: an algorithm of one's own has its
@@ -115,13 +118,13 @@ def check_algorithm(
     if name not in ALGORITHMS:
         raise unknown("algorithm", name, ALGORITHMS.keys())
     weight_keys = (weight_key,) if isinstance(weight_key, str) else tuple(weight_key or ())
-    report = Report(name)
+    report, keys = Report(name), _located(overrides or {})
     with (
         tempfile.TemporaryDirectory(prefix="usb_negsamp_check_") as directory,
         _surroundings_kept(),
-        determinism(None, "cpu"),
+        determinism(True, "cpu" if keys.get("device", "cpu") == "cpu" else "cuda"),
     ):
-        subject = Subject(name, _located(overrides or {}), Path(directory), weight_keys, text, tuple(expected_tags))
+        subject = Subject(name, keys, Path(directory), weight_keys, text, tuple(expected_tags))
         for check in CHECKS if checks is None else [check for check in CHECKS if check in checks]:
             report.outcomes.append(_outcome(check, subject, report, two_processes))
     if report.failures:
@@ -166,10 +169,15 @@ def _surroundings_kept() -> Iterator[None]:
     from usb_negsamp.host import device
 
     selected, states = device.selected().type, (random.getstate(), np.random.get_state(), torch.get_rng_state())
+    if torch.cuda.is_available():
+        # Before that its generators have no state that could be put back.
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    cuda_states = torch.cuda.get_rng_state_all()
     try:
         yield
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
         torch.set_rng_state(states[2])
+        torch.cuda.set_rng_state_all(cuda_states)
         device.select(selected)

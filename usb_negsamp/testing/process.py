@@ -46,7 +46,7 @@ def train(content: dict[str, Any], folder: Path, rank: int) -> dict[str, Tensor]
     store = f"file://{folder}/store"
     torch.distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=world_size)
     try:
-        with determinism(None, "cpu"):
+        with determinism(True, "cpu" if args.device == "cpu" else "cuda"):
             algorithm = build_from(args)
             stages(algorithm)
         torch.distributed.barrier()

@@ -70,7 +70,9 @@ def build_from(args: Namespace) -> Any:
     from usb_negsamp.host import device
     from usb_negsamp.host.build import build_algorithm
 
-    device.select(args.device)
+    if device.select(args.device).type == "cuda" and args.gpu is None:
+        # Without a number the host takes DataParallel, and synchronizes no batch norms among processes.
+        args.gpu = args.rank % torch.cuda.device_count() if args.distributed else 0
     seed_everything(args.seed)
     logger = logging.getLogger("usb_negsamp.testing")
     return build_algorithm(args, logger).algorithm
@@ -86,9 +88,9 @@ def train_tiny(algorithm: str, save_dir: str | os.PathLike[str], **overrides: An
 
 
 def parameters_of(algorithm: HostAlgorithm) -> dict[str, torch.Tensor]:
-    """Every tensor of the live and the averaged model, by name."""
+    """Every tensor of the live and the averaged model, by name; copies on the CPU."""
     return {
-        f"{kind}.{name}": tensor.detach().clone()
+        f"{kind}.{name}": tensor.detach().cpu().clone()
         for kind, model in (("model", algorithm.model), ("ema", algorithm.ema_model))
         for name, tensor in model.state_dict().items()
     }

@@ -229,14 +229,17 @@ def test_a_batch_that_processes_cannot_share_is_one_line(
     assert_one_line(["train", "--c", write_config()], fragment, work_dir, capsys)
 
 
-def test_only_the_first_process_prints_the_line(
+def test_another_process_than_the_first_speaks_where_nothing_has_ended_it_meanwhile(
     write_config: WriteConfig, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waits = []
+    monkeypatch.setattr("time.sleep", lambda seconds: waits.append((seconds, capsys.readouterr().err)))
     path = write_config(lr=0)
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert main(["train", "--c", path]) == 2
-    assert capsys.readouterr().err == ""
+    assert waits == [(2.0, "")]
+    assert capsys.readouterr().err.startswith("usb-negsamp: error: in process 1, ")
 
 
 def test_an_existing_run_is_refused_and_left_as_it_is(
@@ -296,7 +299,7 @@ def test_folders_named_by_numbers_are_not_mistaken_for_indices() -> None:
     ("environment", "fragment"),
     [
         ({"WORLD_SIZE": "2", "RANK": "2"}, "RANK and LOCAL_RANK: expected the first below WORLD_SIZE"),
-        ({"WORLD_SIZE": "two"}, "RANK, LOCAL_RANK and WORLD_SIZE: expected whole numbers"),
+        ({"WORLD_SIZE": "two"}, "RANK, LOCAL_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE: expected whole numbers"),
     ],
 )
 def test_processes_that_cannot_be_are_refused(environment: dict[str, str], fragment: str) -> None:

@@ -14,6 +14,8 @@ from one_line import assert_one_line, contents
 from PIL import Image
 
 from usb_negsamp.run.cli.main import main
+from usb_negsamp.run.configuration import checks
+from usb_negsamp.run.finished_runs.rebuild import build_again, config_of
 
 WriteConfig = Callable[..., str]
 SHORT = {
@@ -98,6 +100,18 @@ def test_what_spl_has_left_of_two_networks_is_one(
     assert repaired["test/top-1-acc"] == row["spl_test_acc"]
     assert "test/average_acc" not in repaired
     assert row["spl_start_test_acc"] == row["first_test_acc"] != row["test_acc_at_best"]
+
+
+def test_the_gpu_of_the_training_is_not_asked_for_again(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = trained(write_config, algorithm="supervised", gpu=3)
+    assert config_of(Path(run))["gpu"] == 3
+    asked = []
+    monkeypatch.setattr(checks, "check", lambda args, *rest: asked.append((args.device, args.gpu)))
+    build_again(Path(run))
+    build_again(Path(run), {"gpu": "1"})
+    assert asked == [("auto", None), ("auto", 1)]
 
 
 def test_other_data_than_the_run_s_are_refused(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
+from usb_negsamp.host.transfer import on_device
 
 
 def _calibration_batches(algorithm: HostAlgorithm, num_batches: int) -> list[Tensor]:
@@ -58,7 +59,7 @@ def average_batch_statistics(model: nn.Module, batches: Iterable[Tensor]) -> Non
             layer.momentum = None
             layer.train()
         for batch in batches:
-            model(batch.to(device))
+            model(on_device(batch, device))
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum

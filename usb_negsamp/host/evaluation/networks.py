@@ -24,13 +24,8 @@ from usb_negsamp.errors import ConfigError, TrainingDiverged
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
+from usb_negsamp.host.transfer import on_device
 from usb_negsamp.host.wrapping.logits_tape import evaluated_logits
-
-
-def _to_device(value: Any, device: torch.device) -> Any:
-    if isinstance(value, dict):
-        return {key: item.to(device, non_blocking=True) for key, item in value.items()}
-    return value.to(device, non_blocking=True)
 
 
 @torch.no_grad()
@@ -38,7 +33,7 @@ def outputs_of(algorithm: HostAlgorithm, loader: Iterable[dict[str, Any]]) -> It
     """What ``algorithm.model`` as it is makes of each batch of ``loader`` ("x_lb", "y_lb"), and the labels."""
     device = next(algorithm.model.parameters()).device
     for batch in loader:
-        inputs = _to_device(batch["x_lb"], device)
+        inputs = on_device(batch["x_lb"], device)
         output = algorithm.model(inputs)
         yield {**output, "logits": evaluated_logits(algorithm, inputs, output["logits"])}, batch["y_lb"]
 

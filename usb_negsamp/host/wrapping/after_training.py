@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from semilearn.core.utils import misc
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
@@ -23,7 +23,7 @@ CHECKPOINTS = {"best": "model_best.pth", "last": "latest_model.pth"}
 
 def network_of(model: nn.Module) -> nn.Module:
     """The network inside the parallel wrapper, if there is one."""
-    return model.module if isinstance(model, DistributedDataParallel) else model
+    return model.module if isinstance(model, (DataParallel, DistributedDataParallel)) else model
 
 
 def wrap_anew(algorithm: HostAlgorithm) -> None:

@@ -18,6 +18,8 @@ OF_THE_USERS_FILES = (
     *(errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP),
 )
 """What a path or a disk of the user's can be the reason of, wherever it is met."""
+SECONDS_FOR_THE_FIRST = 2.0
+"""How long the other processes of a run let the first one speak."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _carry_out(list(sys.argv[1:] if argv is None else argv))
     except ConfigError as error:
-        _complain(f"usb-negsamp: error: {' '.join(str(error).split())}")
+        _complain(" ".join(str(error).split()))
         return 2
     except BrokenPipeError:
         # Whoever read our output has left (`| head`); Python would complain again when it flushes at exit.
@@ -34,19 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in OF_THE_USERS_FILES:
             raise
-        _complain(f"usb-negsamp: error: {error.strerror}: {error.filename2 or error.filename}")
+        _complain(f"{error.strerror}: {error.filename2 or error.filename}")
         return 2
     except KeyboardInterrupt:
         return 130
 
 
-def _complain(line: str) -> None:
-    """Print the line once. torchrun ends all processes when the first one leaves, so the others let it speak first."""
-    alone = os.environ.get("WORLD_SIZE", "1") in ("", "0", "1")
-    if alone or os.environ.get("RANK", "0") == "0":
-        print(line, file=sys.stderr, flush=True)
+def _complain(text: str) -> None:
+    """Print the line of an error, once.
+
+    torchrun ends all processes when one leaves. What is wrong in all is said by the first, for which the others wait;
+    one that is still there after that is wrong alone, and says so itself.
+    """
+    rank = os.environ.get("RANK") or "0"
+    if os.environ.get("WORLD_SIZE", "1") in ("", "0", "1") or rank == "0":
+        where = ""
     else:
-        time.sleep(1.0)
+        time.sleep(SECONDS_FOR_THE_FIRST)
+        where = f"in process {rank}, "
+    print(f"usb-negsamp: error: {where}{text}", file=sys.stderr, flush=True)
 
 
 def _carry_out(words: Sequence[str]) -> int:

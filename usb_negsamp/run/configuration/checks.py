@@ -159,9 +159,14 @@ def _check_device(args: Namespace, process: Process) -> None:
         raise ConfigError("device: expected cpu or auto here, where PyTorch finds no GPU, but got cuda")
     if args.device == "cpu" or not gpus:
         return
-    wanted = args.gpu if args.gpu is not None and process.world_size == 1 else process.local_rank
-    if wanted >= gpus:
-        raise ConfigError(f"gpu: expected a number below that of the GPUs, {gpus}, but got {wanted}")
+    # The same on every process of the machine, so that none waits for one that has left.
+    if process.distributed and process.local_world_size > gpus:
+        raise ConfigError(
+            f"LOCAL_WORLD_SIZE: expected no more processes on a machine than it has GPUs, {gpus}, but got "
+            f"{process.local_world_size}; start fewer (torchrun --nproc_per_node), or train by --device cpu"
+        )
+    if not process.distributed and args.gpu is not None and args.gpu >= gpus:
+        raise ConfigError(f"gpu: expected a number below that of the GPUs, {gpus}, but got {args.gpu}")
 
 
 def _nearest_multiple(value: int, divisor: int) -> int:

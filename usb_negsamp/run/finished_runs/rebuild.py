@@ -37,7 +37,8 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
 
     Args:
         run: the folder.
-        given: keys and texts, as of a command line, that win over the run's own. The device is chosen anew.
+        given: keys and texts, as of a command line, that win over the run's own. Device and GPU are chosen anew: they
+            are those of this machine.
 
     Raises:
         ConfigError: the folder holds no run, the data are not there, or they are others than the run's.
@@ -49,7 +50,7 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
     from usb_negsamp.run.configuration.resolution import Sources, resolve
 
     usb_negsamp.register()
-    place = {"save_dir": str(run.parent), "save_name": run.name, "device": "auto"}
+    place = {"save_dir": str(run.parent), "save_name": run.name, "device": "auto", "gpu": None}
     start = {key: value for key, value in _OF_THE_START.items() if key in config}
     args = resolve(Sources(None, {**config, **start, **place}, dict(given or {}))).args
     check(args, Process(), dict(given or {}))
