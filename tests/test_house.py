@@ -20,7 +20,7 @@ LISTS = {"usb_negsamp.host.repairs", "usb_negsamp.host.options"}
 """Folders that list one thing a file, however many there are."""
 MOST_MODULES = 15
 ROOMS = ("functional", "data", "nets", "host", "algorithms", "testing", "run")
-FOUNDATION = {"atomic_write", "errors", "key", "settings", "value_types", "yaml_file"}
+FOUNDATION = {"atomic_write", "errors", "key", "settings", "tensor_file", "value_types", "yaml_file"}
 """Modules of the root that every room but ``functional`` stands on."""
 SEES = {
     "functional": {"errors"},

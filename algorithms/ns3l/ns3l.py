@@ -74,10 +74,23 @@ class NS3LWrapper(Wrapper):
         return save_dict
 
     def load_model(self, load_path: str) -> Any:
-        """Load the base's entries and the table."""
+        """Load the base's entries and the table.
+
+        Raises:
+            ConfigError: the table is one of other images or classes.
+        """
         checkpoint = super().load_model(load_path)
-        self.ns3l_hook.resumed_excluded = checkpoint.get("ns3l_excluded")
+        excluded = checkpoint.get("ns3l_excluded")
+        shape = (len(self.dataset_dict["train_ulb"]), self.num_classes)
+        if excluded is not None and not _is_table(excluded, shape):
+            came = f"{type(excluded).__name__} {tuple(getattr(excluded, 'shape', ()))}"
+            raise expected(f"{load_path}: ns3l_excluded", f"a table of {shape[0]} images and {shape[1]} classes", came)
+        self.ns3l_hook.resumed_excluded = excluded
         return checkpoint
+
+
+def _is_table(value: Any, shape: tuple[int, int]) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.bool and tuple(value.shape) == shape
 
 
 class JointPass(AlgorithmBase):

@@ -7,8 +7,10 @@ import os
 from typing import Any
 
 from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.fit import unlike_own_entries
+from usb_negsamp.host.checkpoints.form import own_entries
 from usb_negsamp.host.wrapping.after_training import CHECKPOINTS
-from usb_negsamp.host.wrapping.carried_state import hooks_in, of_another_run, own_entries, unlike
+from usb_negsamp.host.wrapping.carried_state import hooks_in, of_another_run
 
 MANIFEST = "manifest.json"
 
@@ -46,7 +48,7 @@ def carried_by_source(
         return None, "its checkpoint has other entries"
     if there is not None and manifest.get("split_seed") not in (None, split_seed):
         return None, f"its split_seed was {manifest['split_seed']}"
-    reason = unlike(own, saved)
+    reason = unlike_own_entries(present, saved)
     if reason:
         return None, reason
     wanted = {name: entry for name, entry in saved.items() if name in own or name in ("loss_scaler", "run_state")}

@@ -13,6 +13,7 @@ from usb_negsamp.algorithms.spl.estimation import check_estimable, estimated_mis
 from usb_negsamp.algorithms.spl.evaluation import evaluated, start_figures
 from usb_negsamp.algorithms.spl.identification import kept_ratio, known_mismatch
 from usb_negsamp.algorithms.spl.masked import fold, maskable_layers, take_off
+from usb_negsamp.algorithms.spl.saved_stage import check_stage
 from usb_negsamp.algorithms.spl.selection import Selection
 from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.source import carried_by_source
@@ -20,6 +21,8 @@ from usb_negsamp.algorithms.spl.stage import Stage
 from usb_negsamp.algorithms.spl.steps import PERTURBED_VIEW
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels, validation_of
 from usb_negsamp.host.checkpoints.file import write_checkpoint
+from usb_negsamp.host.checkpoints.form import own_entries
+from usb_negsamp.host.checkpoints.resume import saved_before_training
 from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
 from usb_negsamp.host.wrapping.after_training import (
     follow_anew,
@@ -232,10 +235,16 @@ class SPLWrapper(CarryingWrapper):
         return saved if self.resumed_stage is None else {**saved, "spl": self.resumed_stage}
 
     def load_model(self, load_path: str) -> Any:
-        """Load the base's entries, and keep those of the stage for :meth:`finetune`."""
+        """Load the base's entries, and keep those of the stage for :meth:`finetune`.
+
+        Raises:
+            ConfigError: they are not those of a stage that this run can go on from.
+        """
+        present = own_entries(saved_before_training(self))
         checkpoint = super().load_model(load_path)
-        if checkpoint is not None:
-            self.resumed_stage = checkpoint.get("spl")
+        if checkpoint is not None and "spl" in checkpoint:
+            check_stage(checkpoint["spl"], self, self.layers_to_mask(), present, load_path)
+            self.resumed_stage = checkpoint["spl"]
         return checkpoint
 
     def save_latest(self) -> None:

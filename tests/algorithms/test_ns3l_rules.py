@@ -13,6 +13,7 @@ from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.functional import threshold_negatives
 from usb_negsamp.host import Hook
+from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.host.wrapping.among_processes import drawn_together
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
@@ -195,6 +196,15 @@ def test_a_resumed_run_keeps_the_neighbors_of_the_start(features, tmp_path):
     assert torch.equal(*tables)
     ends = [parameters_of(run) for run in (whole, second)]
     assert all(torch.equal(tensor, ends[1][name]) for name, tensor in ends[0].items())
+
+
+@pytest.mark.parametrize("excluded", [torch.zeros(3, 10, dtype=torch.bool), torch.zeros(1382, 10), "abc"])
+def test_a_table_of_other_images_is_refused(excluded, tmp_path):
+    run = build_tiny("ns3l", tmp_path)
+    run.epoch = 0
+    write_checkpoint({**run.get_save_dict(), "ns3l_excluded": excluded}, tmp_path / "a.pth")
+    with pytest.raises(ConfigError, match=r"ns3l_excluded: expected a table of 1382 images and 10 classes, but"):
+        resume(run, tmp_path / "a.pth")
 
 
 @pytest.mark.parametrize("settings", [{"ns3l_passes": 2}, {"ns3l_view": "weak_to_strong"}, {}])

@@ -52,9 +52,9 @@ def message(path: str | None) -> str:
 def test_each_mistake_is_one_line(tmp_path: Path) -> None:
     assert "no published weights" in message(None)
     assert "no published weights" in message("")
-    assert "no file" in message(str(tmp_path / "nowhere.pth"))
+    assert "there is no such file" in message(str(tmp_path / "nowhere.pth"))
     (tmp_path / "text.pth").write_text("no checkpoint")
-    assert "cannot read" in message(str(tmp_path / "text.pth"))
+    assert "cannot be read" in message(str(tmp_path / "text.pth"))
     torch.save({"model": 3}, tmp_path / "number.pth")
     assert "no checkpoint" in message(str(tmp_path / "number.pth"))
     other = saved(tmp_path / "other.pth", cnn3().state_dict())

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import pickle
-from typing import Any
-
-import numpy as np
 import torch
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.nets.contract import ContractNet
+from usb_negsamp.tensor_file import is_plain, read_tensors
 
 
 def load_pretrained(net: ContractNet, path: str | None) -> None:
@@ -45,31 +41,16 @@ def load_pretrained(net: ContractNet, path: str | None) -> None:
         if state[key].shape != own[key].shape:
             shapes = f"{tuple(state[key].shape)} where {tuple(own[key].shape)} is expected"
             raise ConfigError(f"{path} does not fit {name}: {key} has shape {shapes}")
+        if state[key].is_floating_point() != own[key].is_floating_point():
+            types = f"{state[key].dtype} where {own[key].dtype} is expected"
+            raise ConfigError(f"{path} does not fit {name}: {key} is of {types}")
     net.load_state_dict({key: state[key] for key in wanted}, strict=False)
 
 
 def _read(path: str) -> dict[str, torch.Tensor]:
-    try:
-        if path.startswith(("http://", "https://")):
-            checkpoint = torch.hub.load_state_dict_from_url(path, map_location="cpu", weights_only=True)
-        else:
-            with _numpy_scalars_allowed():
-                checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ConfigError(f"no file {path} (pretrain_path)") from error
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ConfigError(f"cannot read {path} as a checkpoint: {reason}") from error
+    checkpoint = read_tensors(path)
     state = checkpoint.get("model", checkpoint) if isinstance(checkpoint, dict) else checkpoint
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    named = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    if not named or not all(is_plain(value) for value in state.values()):
         raise ConfigError(f"{path} is no checkpoint: expected {{'model': state_dict}} or a state dict")
-    return state
-
-
-def _numpy_scalars_allowed() -> Any:
-    """Let a checkpoint hold the numpy numbers that the host keeps beside the weights (its best accuracy)."""
-    safe_globals = getattr(torch.serialization, "safe_globals", None)  # torch >= 2.5
-    if safe_globals is None:
-        return contextlib.nullcontext()
-    number = np.float64(0.0)
-    return safe_globals([number.__reduce__()[0], np.dtype, type(number.dtype), type(np.dtype(np.float32))])
+    return dict(state)

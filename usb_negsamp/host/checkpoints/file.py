@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from usb_negsamp.atomic_write import replacing
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.checkpoints.form import check_form
+from usb_negsamp.tensor_file import read_tensors
 
 
 def plain(value: Any) -> Any:
@@ -43,24 +44,14 @@ def read_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a checkpoint of the host or of ours, on the CPU, executing nothing from it.
 
     Raises:
-        ConfigError: no such file, or not a checkpoint.
+        ConfigError: no such file, not a checkpoint, or one with an entry of another kind than it has to be.
     """
-    if not os.path.isfile(path):
-        raise ConfigError(f"expected a checkpoint at {os.fspath(path)}, but there is no such file")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, LookupError, ValueError) as error:
-        # What such a file raises depends on its first bytes, and says nothing that helps.
-        raise ConfigError(
-            f"expected a checkpoint at {os.fspath(path)}, but it cannot be read: it is none, or is damaged "
-            f"({type(error).__name__})"
-        ) from error
-    if not isinstance(checkpoint, dict) or "model" not in checkpoint:
-        raise ConfigError(f"expected a checkpoint of a training run at {os.fspath(path)}, but it has no entry 'model'")
+    checkpoint: dict[str, Any] = read_tensors(path)
+    check_form(checkpoint, os.fspath(path))
     return checkpoint
 
 
-def unwrapped_state(state: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+def unwrapped_state(state: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """``state`` with its names as ``model`` has them: a leading ``module.`` (parallel wrappers) is added or removed."""
     wrapped = next(iter(model.state_dict())).startswith("module.")
     bare = {name.removeprefix("module."): tensor for name, tensor in state.items()}

@@ -11,17 +11,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.host.algorithm import HostAlgorithm
-
-_SCALARS = (bool, int, float, str, type(None))
-
-
-def is_state(value: Any) -> bool:
-    """Tensors, arrays, numbers, and lists or dictionaries of numbers: what is carried from step to step."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic, *_SCALARS)):
-        return True
-    if isinstance(value, (list, tuple)):
-        return all(isinstance(item, _SCALARS) for item in value)
-    return isinstance(value, dict) and all(isinstance(item, _SCALARS) for item in value.values())
+from usb_negsamp.host.checkpoints.form import is_state
 
 
 def run_state(algorithm: HostAlgorithm) -> dict[str, Any]:

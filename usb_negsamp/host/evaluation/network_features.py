@@ -12,8 +12,9 @@ from torch import Tensor
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.fit import averaged_state
 from usb_negsamp.host.datasets.plain_images import plain_images
-from usb_negsamp.host.evaluation.networks import averaged_weights, load_averaged, outputs_of
+from usb_negsamp.host.evaluation.networks import averaged_weights, outputs_of
 from usb_negsamp.host.wrapping.peer import PairWrapper
 
 NAMES = ("first network", "second network")
@@ -62,7 +63,7 @@ def features_of_run(
     batches = _batches(plain_images(dataset, dataset.transform, chosen), algorithm.args.eval_batch_size)
     found = []
     for name, (network, state) in zip(NAMES, networks, strict=False):
-        load_averaged(network.model, state, checkpoint)
+        network.model.load_state_dict(averaged_state(state, network.model, checkpoint))
         network.ema = None
         with averaged_weights(network):
             outputs = [output for output, _ in outputs_of(network, batches)]

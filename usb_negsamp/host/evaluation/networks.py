@@ -18,11 +18,12 @@ from sklearn.metrics import (
     recall_score,
     top_k_accuracy_score,
 )
-from torch import Tensor, nn
+from torch import Tensor
 
-from usb_negsamp.errors import ConfigError, TrainingDiverged
+from usb_negsamp.errors import TrainingDiverged
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
+from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.fit import averaged_state
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.transfer import on_device
 from usb_negsamp.host.wrapping.logits_tape import evaluated_logits
@@ -67,29 +68,13 @@ def averaged_weights(algorithm: HostAlgorithm) -> Iterator[None]:
         algorithm.model.train(was_training)
 
 
-def load_averaged(model: nn.Module, checkpoint: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Give ``model`` the averaged weights of a ``checkpoint``, read from ``path``.
-
-    Raises:
-        ConfigError: it is one of another network.
-    """
-    try:
-        model.load_state_dict(unwrapped_state(checkpoint["ema_model"], model))
-    except (KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"expected the weights of the run's own network ({type(model).__name__}) at {os.fspath(path)}, but they do "
-            f"not fit ({type(error).__name__}: {reason})"
-        ) from error
-
-
 @contextmanager
 def weights_of_checkpoint(algorithm: HostAlgorithm, path: str | os.PathLike[str]) -> Iterator[None]:
     """Inside the block ``algorithm.model`` has the averaged weights saved at ``path``, and no further average."""
     live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
     ema, algorithm.ema = algorithm.ema, None
     try:
-        load_averaged(algorithm.model, read_checkpoint(path), path)
+        algorithm.model.load_state_dict(averaged_state(read_checkpoint(path), algorithm.model, path))
         yield
     finally:
         algorithm.model.load_state_dict(live)

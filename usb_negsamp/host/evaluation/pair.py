@@ -12,7 +12,8 @@ import torch
 from semilearn.core.hooks import EvaluationHook
 from torch import Tensor
 
-from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
+from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.fit import averaged_state
 from usb_negsamp.host.evaluation.networks import (
     averaged_weights,
     classification_metrics,
@@ -135,7 +136,8 @@ def weights_of_peer(peer: Peer, path: str | os.PathLike[str]) -> Iterator[None]:
     live = {name: tensor.detach().clone() for name, tensor in peer.model.state_dict().items()}
     ema, peer.ema = peer.ema, None
     try:
-        peer.model.load_state_dict(unwrapped_state(read_checkpoint(path)["peer"]["ema_model"], peer.model))
+        saved = read_checkpoint(path).get("peer")
+        peer.model.load_state_dict(averaged_state(saved, peer.model, f"{os.fspath(path)}: peer"))
         yield
     finally:
         peer.model.load_state_dict(live)

@@ -25,6 +25,7 @@ ORDER: tuple[str, ...] = (
     "unknown_dataset",
     "net_builder",
     "batch_transfer",
+    "pretrained_weights",
     "batch_norm_control",
     "index_dump",
     "numpy_math",

@@ -16,21 +16,14 @@ import functools
 import os
 from typing import Any
 
-import numpy as np
-import torch
 from semilearn.core import AlgorithmBase
 from semilearn.core import hooks as host_hooks
 
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state, write_checkpoint
+from usb_negsamp.host.checkpoints.fit import check_fit
 from usb_negsamp.host.checkpoints.hook import CheckpointHook
 from usb_negsamp.host.checkpoints.run_state import run_state
 from usb_negsamp.host.patching import replace, replace_everywhere
-
-_NUMPY_SCALARS = [
-    np.core.multiarray.scalar if int(np.__version__.split(".")[0]) < 2 else np._core.multiarray.scalar,  # type: ignore[attr-defined]
-    np.dtype,
-    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "int32", "bool")),
-]
 
 
 def save_model(self: Any, save_name: str, save_path: str) -> None:
@@ -41,8 +34,13 @@ def save_model(self: Any, save_name: str, save_path: str) -> None:
 
 
 def load_model(self: Any, load_path: str) -> dict[str, Any]:
-    """Load what the base class saves; returns the checkpoint, from which the algorithm takes its own entries."""
+    """Load what the base class saves; returns the checkpoint, from which the algorithm takes its own entries.
+
+    Raises:
+        ConfigError: it is no checkpoint, or it does not fit; nothing is loaded then.
+    """
     checkpoint = read_checkpoint(load_path)
+    check_fit(checkpoint, self, load_path)
     self.model.load_state_dict(unwrapped_state(checkpoint["model"], self.model))
     self.ema_model.load_state_dict(unwrapped_state(checkpoint["ema_model"], self.ema_model))
     if checkpoint.get("loss_scaler"):
@@ -53,7 +51,7 @@ def load_model(self: Any, load_path: str) -> dict[str, Any]:
     self.best_it = checkpoint["best_it"]
     self.best_eval_acc = checkpoint["best_eval_acc"]
     self.optimizer.load_state_dict(checkpoint["optimizer"])
-    if self.scheduler is not None and "scheduler" in checkpoint:
+    if self.scheduler is not None:
         self.scheduler.load_state_dict(checkpoint["scheduler"])
     if "aim_run_hash" in checkpoint:
         self.aim_run_hash = checkpoint["aim_run_hash"]
@@ -71,7 +69,6 @@ def apply() -> None:
         save_dict["run_state"] = run_state(self)
         return save_dict
 
-    torch.serialization.add_safe_globals(_NUMPY_SCALARS)
     replace(AlgorithmBase, "get_save_dict", get_save_dict)
     replace(AlgorithmBase, "save_model", save_model)
     replace(AlgorithmBase, "load_model", load_model)

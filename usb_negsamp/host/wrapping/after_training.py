@@ -15,6 +15,7 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
+from usb_negsamp.host.checkpoints.fit import averaged_state, other_tensors
 from usb_negsamp.host.datasets.seeded_loading import skip_to
 from usb_negsamp.host.wrapping.wrapper import Wrapper
 
@@ -41,10 +42,9 @@ def trained_state(algorithm: HostAlgorithm, which: str) -> dict[str, Tensor]:
     """Averaged weights and buffers at the end of the training, or where they were ``best`` on validation; copies."""
     if which == "best":
         path = os.path.join(algorithm.save_dir, algorithm.save_name, CHECKPOINTS["best"])
-        state = read_checkpoint(path)["ema_model"]
+        state = averaged_state(read_checkpoint(path), network_of(algorithm.model), path)
     else:
-        state = algorithm.ema_model.state_dict()
-    state = unwrapped_state(state, network_of(algorithm.model))
+        state = unwrapped_state(algorithm.ema_model.state_dict(), network_of(algorithm.model))
     return {name: tensor.detach().clone() for name, tensor in state.items()}
 
 
@@ -64,20 +64,14 @@ def state_of_run(path: str, which: str, network: nn.Module, key: str) -> dict[st
     if not os.path.isfile(file):
         raise ConfigError(f"{key}: expected the folder or the checkpoint of a run, but {file} is not there")
     checkpoint = read_checkpoint(file)
-    state = unwrapped_state(checkpoint.get("ema_model") or checkpoint["model"], network)
-    expected = network.state_dict()
-    wrong = [
-        f"{name} {tuple(tensor.shape) if tensor is not None else 'missing'}"
-        for name, tensor in ((name, state.get(name)) for name in expected)
-        if tensor is None or tensor.shape != expected[name].shape
-    ]
-    wrong += [f"{name} not expected" for name in state if name not in expected]
+    state = checkpoint.get("ema_model") or checkpoint["model"]
+    wrong = other_tensors(state, network)
     if wrong:
         raise ConfigError(
             f"{key}: expected a checkpoint of the run's own network ({type(network).__name__}), but the one in {file} "
             f"differs in {len(wrong)} tensors, first {wrong[0]}"
         )
-    return state
+    return unwrapped_state(state, network)
 
 
 @contextmanager

@@ -14,35 +14,12 @@ from typing import Any
 from torch import Tensor
 
 from usb_negsamp.host.checkpoints.file import write_checkpoint
+from usb_negsamp.host.checkpoints.form import own_entries
 from usb_negsamp.host.checkpoints.run_state import restore_hooks
 from usb_negsamp.host.wrapping.peer import RUN_HOOKS
 from usb_negsamp.host.wrapping.wrapper import Wrapper
 
-_OF_EVERY_ALGORITHM = frozenset(
-    {
-        "model",
-        "ema_model",
-        "optimizer",
-        "scheduler",
-        "loss_scaler",
-        "it",
-        "epoch",
-        "best_it",
-        "best_eval_acc",
-        "run_state",
-        "aim_run_hash",
-    }
-)
 _OF_A_TRAINING = ("optimizer", "scheduler", "it", "epoch", "best_it", "best_eval_acc")
-
-
-def own_entries(saved: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries of a checkpoint that an algorithm has beside those of every algorithm. No copy.
-
-    >>> own_entries({"model": {}, "it": 3, "p_model": 0.1})
-    {'p_model': 0.1}
-    """
-    return {name: entry for name, entry in saved.items() if name not in _OF_EVERY_ALGORITHM}
 
 
 def copied(entry: Any) -> Any:
@@ -111,21 +88,3 @@ def _at_present_training(entry: Any, present: Any) -> Any:
     if not (isinstance(entry, Mapping) and isinstance(present, Mapping) and "optimizer" in entry):
         return entry
     return {**entry, **{name: present[name] for name in _OF_A_TRAINING if name in present}}
-
-
-def unlike(entries: Mapping[str, Any], saved: Mapping[str, Any]) -> str:
-    """What keeps ``saved`` from having all own ``entries`` in their shapes; empty if nothing does.
-
-    >>> import torch
-    >>> unlike({"bank": torch.zeros(3), "size": 3}, {"bank": torch.zeros(2), "size": 2})
-    'bank is (2,) there and (3,) here'
-    >>> unlike({"bank": torch.zeros(3)}, {})
-    'it has no bank'
-    """
-    for name, entry in entries.items():
-        if name not in saved:
-            return f"it has no {name}"
-        there = saved[name]
-        if isinstance(entry, Tensor) and isinstance(there, Tensor) and entry.shape != there.shape:
-            return f"{name} is {tuple(there.shape)} there and {tuple(entry.shape)} here"
-    return ""

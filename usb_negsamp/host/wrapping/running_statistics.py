@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from usb_negsamp.host.checkpoints.run_state import is_state
+from usb_negsamp.host.checkpoints.form import is_state
 from usb_negsamp.host.randomness import keyed_randomness, mix
 from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
