@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +15,8 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.built_data import BuiltData, built_data_of
 from usb_negsamp.host.randomness import keyed_randomness
+
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
 
 
 class Built(NamedTuple):
@@ -26,14 +30,31 @@ def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Built:
     """Build network, data, optimizer and hooks, and send the networks to the selected device.
 
     Raises:
-        ConfigError: an unknown algorithm, network or data set; data that are not there or do not fit.
+        ConfigError: an unknown algorithm, network or data set; data that are not there or do not fit; what is asked for
+            is larger than the memory.
     """
-    net_builder = build.get_net_builder(args.net, args.net_from_name)
-    get = algorithms.get_algorithm if args.imb_algorithm is None else imb_algorithms.get_imb_algorithm
-    algorithm = get(args, net_builder, tb_log, logger)
-    algorithm.model = misc.send_model_cuda(args, algorithm.model, clip_batch=False)
-    algorithm.ema_model = misc.send_model_cuda(args, algorithm.ema_model, clip_batch=False)
+    with _lack_of_memory_named(args):
+        net_builder = build.get_net_builder(args.net, args.net_from_name)
+        get = algorithms.get_algorithm if args.imb_algorithm is None else imb_algorithms.get_imb_algorithm
+        algorithm = get(args, net_builder, tb_log, logger)
+        algorithm.model = misc.send_model_cuda(args, algorithm.model, clip_batch=False)
+        algorithm.ema_model = misc.send_model_cuda(args, algorithm.ema_model, clip_batch=False)
     return Built(algorithm, built_data_of(algorithm))
+
+
+@contextmanager
+def _lack_of_memory_named(args: Any) -> Iterator[None]:
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch has a class of errors for a GPU's memory alone.
+        reason = " ".join(str(error).split())
+        if isinstance(error, RuntimeError) and not any(words in reason for words in _OUT_OF_MEMORY):
+            raise
+        raise ConfigError(
+            f"{args.algorithm} with net {args.net}: expected what fits into the memory of this machine, but building "
+            f"it asks for more ({reason[-120:]})"
+        ) from error
 
 
 @torch.no_grad()

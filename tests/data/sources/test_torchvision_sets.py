@@ -202,6 +202,7 @@ def test_data_that_can_neither_be_found_nor_downloaded_are_one_line(
     assert repr(name) in message
     assert str(tmp_path / name) in message
     assert requests
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_truncated_file_is_one_line_that_says_where_it_lies(tmp_path: Path) -> None:

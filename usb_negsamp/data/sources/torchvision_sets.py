@@ -22,6 +22,7 @@ from PIL import Image
 from torchvision import datasets
 
 from usb_negsamp.data.announcing import announced
+from usb_negsamp.data.sources.empty_folders import no_empty_folders_left
 from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource, channel_statistics, empty_images
 from usb_negsamp.errors import ConfigError
 
@@ -123,7 +124,8 @@ def open_part(name: str, dataset: Callable[..., Any], data_dir: Path, **part: An
             if not _is_absent(error):
                 raise _unreadable(name, folder, error) from error
     try:
-        return dataset(str(home), download=True, **part)
+        with no_empty_folders_left(home):
+            return dataset(str(home), download=True, **part)
     except (*UNREADABLE, *BROKEN_ARCHIVE) as error:
         raise ConfigError(
             f"data set {name!r} is not complete in {home} nor in {data_dir}, and its download failed ({_reason(error)})"

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 from typing import Any
 
 from semilearn.core.utils import build
 
+from usb_negsamp.data.sources.empty_folders import no_empty_folders_left
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.drawn_splits import noted_splits
@@ -59,7 +61,7 @@ def apply() -> None:
     ) -> DatasetDict | None:
         load = EXTRA_DATASETS.get(dataset, original)
         try:
-            with noted_splits() as digests:
+            with no_empty_folders_left(Path(data_dir, dataset.lower()).absolute()), noted_splits() as digests:
                 loaded = load(args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb)
         except (OSError, RuntimeError) as error:
             if not _cannot_be_had(error):
