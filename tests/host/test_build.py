@@ -12,7 +12,7 @@ from usb_negsamp import ConfigError
 from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.testing import tiny_arguments
 
-CPU = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1099511627776"
+CPU = "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried to allocate 10995116"
 GPU = "CUDA out of memory. Tried to allocate 1024.00 GiB."
 
 
