@@ -2,11 +2,11 @@
 # The day a GPU is there: tests on it, what a step costs on it, and VAT + NS3L on CIFAR-10 for the minutes that are left.
 # Needs no network: Python's packages (PyTorch with CUDA, semilearn and what pyproject.toml names) are there already.
 #
-#   benchmarks/gpu.sh [MINUTES]         default 60; the same command again goes on with the training
+#   benchmarks/gpu.sh [MINUTES]         default 60; the same command again goes on with what is not done yet
 #   OUT=folder PYTHON=python3 CIFAR10=folder DEVICE=cuda benchmarks/gpu.sh 15
 #
 # CIFAR10 is a folder of images (train/CLASS/*, test/CLASS/*); without it the training is of images of digits.
-# Leaves in OUT (default: gpu): log.txt, tests.txt, bench/bench.csv and bench/bench.md, and the run vat_ns3l/ with its results.
+# Leaves in OUT (default: gpu): log.txt, bench/bench.csv and bench/bench.md, and the run vat_ns3l/ with its results.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 minutes=${1:-60}
@@ -35,11 +35,16 @@ nvidia-smi || true
 "$python" -m pip install --quiet --no-index --no-deps --no-build-isolation --editable . || exit 2
 part 20 "$python" -m usb_negsamp doctor || exit 2
 
-part 35 "$python" -m pytest -q -p no:cacheprovider -m gpu tests > "$out/tests.txt" 2>&1 || failures=$((failures + 1))
-tail -n 5 "$out/tests.txt"
+once() { # once NAME SHARE COMMAND: a part that is left out where an earlier start has done it
+    local name=$1
+    shift
+    [ -f "$out/$name.done" ] && return
+    if part "$@"; then touch "$out/$name.done"; else failures=$((failures + 1)); fi
+}
 
-part 50 "$python" -m usb_negsamp bench --device "$device" --options all --turns "${TURNS:-5}" --steps "${STEPS:-20}" \
-    ${CASE:+--case "$CASE"} ${BENCH_KEYS:-} --out "$out/bench" || failures=$((failures + 1))
+once tests 35 "$python" -m pytest -q -p no:cacheprovider -m gpu tests
+once bench 60 "$python" -m usb_negsamp bench --device "$device" --options all --turns "${TURNS:-5}" \
+    --steps "${STEPS:-20}" ${CASE:+--case "$CASE"} ${BENCH_KEYS:-} --out "$out/bench"
 
 if [ -n "${CIFAR10:-}" ]; then
     data=(--dataset image_folder --data_dir "$CIFAR10")
