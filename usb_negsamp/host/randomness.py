@@ -43,14 +43,32 @@ def keyed_randomness(key: int) -> Iterator[None]:
 
 
 _MASK = (1 << 64) - 1
+_STEP = 0x9E3779B97F4A7C15
+_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+_LAST_SHIFT = 31
 
 
 def mix(*numbers: int) -> int:
     """A 63-bit number that depends on every one of ``numbers`` and their order (splitmix64)."""
+    return _state_after(numbers) >> 1
+
+
+def mix_with_each(*numbers: int, each: np.ndarray) -> np.ndarray:
+    """``mix(*numbers, one)`` of every one of ``each``, whole numbers that are not negative; (N,) uint64."""
+    state: np.ndarray = each.astype(np.uint64) ^ np.uint64(_state_after(numbers))
+    state += np.uint64(_STEP)
+    for shift, factor in _ROUNDS:
+        state = (state ^ (state >> np.uint64(shift))) * np.uint64(factor)
+    state ^= state >> np.uint64(_LAST_SHIFT)
+    state >>= np.uint64(1)
+    return state
+
+
+def _state_after(numbers: tuple[int, ...]) -> int:
     state = 0
     for number in numbers:
-        state = (state ^ (number & _MASK)) + 0x9E3779B97F4A7C15 & _MASK
-        state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
-        state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _MASK
-        state ^= state >> 31
-    return state >> 1
+        state = (state ^ (number & _MASK)) + _STEP & _MASK
+        for shift, factor in _ROUNDS:
+            state = (state ^ (state >> shift)) * factor & _MASK
+        state ^= state >> _LAST_SHIFT
+    return state

@@ -3,13 +3,16 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from semilearn.core.utils import get_data_loader
 from torch.utils.data import Dataset
 
 from usb_negsamp.host import patching
+from usb_negsamp.host.datasets import seeded_loading
 from usb_negsamp.host.datasets.seeded_loading import skip_to
-from usb_negsamp.host.randomness import mix
+from usb_negsamp.host.randomness import mix, mix_with_each
+from usb_negsamp.testing import build_tiny
 
 
 class Numbers(Dataset):
@@ -115,3 +118,57 @@ def test_a_key_depends_on_every_number_and_their_order():
     keys = {mix(*numbers) for numbers in [(0,), (1,), (0, 0), (0, 1), (1, 0), (2, 3, 4), (4, 3, 2)]}
     assert len(keys) == 7
     assert all(0 <= key < 2**63 for key in keys)
+
+
+def test_mixing_with_many_is_mixing_with_each():
+    each = np.array([0, 1, 5, 2**40, 2**62])
+    assert mix_with_each(3, 1, 0, each=each).tolist() == [mix(3, 1, 0, int(one)) for one in each]
+    assert mix_with_each(each=each).tolist() == [mix(int(one)) for one in each]
+
+
+def test_every_position_has_its_own_key(monkeypatch):
+    monkeypatch.setattr(seeded_loading, "KEYS_AT_ONCE", 5)
+    sampler = loader(seed=7).sampler
+    sampler.set_epoch(1)
+    whole = list(sampler)
+    assert [key for key, _ in whole] == [mix(7, 1, 1, position) for position in range(12)]
+    assert [index for _, index in whole] == list(sampler.sampler)
+    sampler.start = 7
+    assert list(sampler) == whole[7:]
+    assert list(sampler) == whole
+    sampler.sampler.num_replicas, sampler.sampler.rank, sampler.sampler.num_samples = 2, 1, 6
+    assert [key for key, _ in sampler] == [mix(7, 1, 1, position) for position in range(1, 12, 2)]
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+@pytest.mark.parametrize("algorithm", ["fixmatch", "vat"])
+def test_images_do_not_depend_on_the_workers(tmp_path, algorithm, num_workers):
+    """Strong views are made by workers; weak ones of small images in the process itself, asked for or not."""
+    alone, asked = (build_tiny(algorithm, tmp_path, num_workers=number).loader_dict for number in (0, num_workers))
+    assert asked["train_lb"].num_workers == asked["eval"].num_workers == 0
+    assert asked["train_ulb"].num_workers == (2 * num_workers if algorithm == "fixmatch" else 0)
+    for name in ("train_lb", "train_ulb", "eval"):
+        for one, other in zip(alone[name], asked[name], strict=True):
+            assert one.keys() == other.keys()
+            assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_images_go_on_where_a_run_stopped(tmp_path):
+    algorithm = build_tiny("fixmatch_ns3l", tmp_path)
+    whole = [batch["x_ulb_s"] for batch in algorithm.loader_dict["train_ulb"]]
+    skip_to(algorithm, 3)
+    rest = [batch["x_ulb_s"] for batch in algorithm.loader_dict["train_ulb"]]
+    assert len(whole) == 5
+    assert all(torch.equal(one, other) for one, other in zip(rest, whole[3:], strict=True))
+
+
+def test_evaluated_images_are_made_at_once_and_draw_nothing(tmp_path):
+    loader_of_run = build_tiny("fixmatch", tmp_path).loader_dict["eval"]
+    dataset = loader_of_run.dataset
+    assert isinstance(dataset.__getitems__([0, 1]), dict)
+    state = torch.get_rng_state()
+    found = dataset.__getitems__(list(range(len(dataset))))
+    assert torch.equal(torch.get_rng_state(), state)
+    one_by_one = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
+    assert found.keys() == one_by_one.keys()
+    assert all(torch.equal(found[key], one_by_one[key]) for key in found)

@@ -14,8 +14,9 @@ from semilearn.datasets.augmentation import RandAugment
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 from torchvision import transforms
 
+from usb_negsamp.host.datasets.batches.rand_augment import SameRandAugment
+from usb_negsamp.host.datasets.batches.same_views import SameCrop, SameTensor, without_detours
 from usb_negsamp.host.patching import undone
-from usb_negsamp.host.repairs.image_transforms import SameCrop, SameTensor, without_detours
 from usb_negsamp.testing import seed_everything
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -83,7 +84,7 @@ def test_the_transform_that_was_given_is_not_changed() -> None:
     assert [type(part) for part in data.strong_transform.transforms][1:] == [
         SameCrop,
         transforms.RandomHorizontalFlip,
-        RandAugment,
+        SameRandAugment,
         SameTensor,
     ]
 

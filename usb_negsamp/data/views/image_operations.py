@@ -35,17 +35,26 @@ class ReflectCrop:
         """
         pixels = np.asarray(image)
         height, width = pixels.shape[:2]
+        rows, columns = self.room(height, width)
+        # As there: where a single crop is possible, nothing is drawn.
+        top, left = (_draw(rows), _draw(columns)) if rows or columns else (0, 0)
+        # One side after the other is faster than an index of both.
+        pixels = pixels.take(self._positions(height, top), axis=0).take(self._positions(width, left), axis=1)
+        return Image.fromarray(pixels)
+
+    def room(self, height: int, width: int) -> tuple[int, int]:
+        """By how many rows and columns crops of an image of ``height`` x ``width`` pixels can differ.
+
+        Raises:
+            ValueError: the padded image is smaller than the crop.
+        """
         rows, columns = height + 2 * self.padding - self.size, width + 2 * self.padding - self.size
         if min(rows, columns) < 0:
             raise ValueError(
                 f"expected an image of at least {self.size - 2 * self.padding} x {self.size - 2 * self.padding} pixels "
                 f"(crops of {self.size}, {self.padding} reflected at each border), but got {height} x {width}"
             )
-        # As there: where a single crop is possible, nothing is drawn.
-        top, left = (_draw(rows), _draw(columns)) if rows or columns else (0, 0)
-        # One side after the other is faster than an index of both.
-        pixels = pixels.take(self._positions(height, top), axis=0).take(self._positions(width, left), axis=1)
-        return Image.fromarray(pixels)
+        return rows, columns
 
     def __repr__(self) -> str:
         return f"ReflectCrop(size={self.size}, padding={self.padding})"

@@ -24,6 +24,12 @@ class ExtraViews(Dataset[Any]):
         self.views = views
         self.of_unlabeled = dataset.is_ulb
 
+    def of(self, dataset: Any) -> ExtraViews:
+        """The same views of ``dataset``, which stands for the present one."""
+        other = ExtraViews(dataset, self.views)
+        other.of_unlabeled = self.of_unlabeled
+        return other
+
     def __getattr__(self, name: str) -> Any:
         if name == "dataset" or (name.startswith("__") and name != "__sample__"):
             raise AttributeError(name)

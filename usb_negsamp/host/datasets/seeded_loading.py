@@ -6,6 +6,7 @@ has the same image in the same view.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -17,12 +18,15 @@ from typing import Any
 import numpy as np
 import torch
 from semilearn.datasets import DistributedSampler
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, default_collate, get_worker_info
 
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.randomness import mix
+from usb_negsamp.host.datasets.batches.whole import InBatches, whole_batch
+from usb_negsamp.host.randomness import mix, mix_with_each
 
 SECONDS_AFTER_SIGTERM = 30.0
+KEYS_AT_ONCE = 4096
+"""One after the other they take longer than some views."""
 
 
 class SeededSampler(DistributedSampler):
@@ -39,30 +43,31 @@ class SeededSampler(DistributedSampler):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         start, self.start = self.start, 0
-        for position, index in enumerate(self.sampler):
-            if position >= start:
-                global_position = position * self.sampler.num_replicas + self.sampler.rank
-                yield mix(self.seed, self.stream, self.epoch, global_position), int(index)
+        indices = itertools.islice(self.sampler, start, None)
+        for first in range(start, len(self.sampler), KEYS_AT_ONCE):
+            positions = np.arange(first, min(first + KEYS_AT_ONCE, len(self.sampler)))
+            global_positions = positions * self.sampler.num_replicas + self.sampler.rank
+            keys = mix_with_each(self.seed, self.stream, self.epoch, each=global_positions).tolist()
+            # The indices go on in the next round; a sampler of fewer than it says has no more.
+            yield from zip(keys, map(int, indices), strict=False)
 
     def __len__(self) -> int:
         return len(self.sampler)
 
 
-class SeededDataset(Dataset[Any]):
+class SeededDataset(InBatches):
     """The host's dataset, asked by (key, index): the sample's random draws follow from the key alone."""
 
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
+    def __getitems__(self, keyed: list[tuple[int, int]]) -> Any:
+        """The samples, or the whole batch where one can be made at once."""
+        keys, indices = [key for key, _ in keyed], [index for _, index in keyed]
+        batch = whole_batch(self.dataset, indices, keys) if self.collate is default_collate else None
+        return self._one_by_one(keyed) if batch is None else batch
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name == "dataset":
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
+    def __getitem__(self, keyed: tuple[int, int]) -> Any:
+        return self._one_by_one([keyed])[0]
 
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitems__(self, keyed: list[tuple[int, int]]) -> list[Any]:
+    def _one_by_one(self, keyed: list[tuple[int, int]]) -> list[Any]:
         in_worker = get_worker_info() is not None
         states = None if in_worker else (random.getstate(), np.random.get_state(), torch.get_rng_state())
         samples = []
@@ -76,9 +81,6 @@ class SeededDataset(Dataset[Any]):
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
         return samples
-
-    def __getitem__(self, keyed: tuple[int, int]) -> Any:
-        return self.__getitems__([keyed])[0]
 
 
 def leave_signals_to_parent(worker: int) -> None:

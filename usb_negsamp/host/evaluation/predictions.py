@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from usb_negsamp.data.open_set_metrics import evenly_spaced
 from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.datasets.batches.whole import is_quick
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import outputs_of
 
@@ -46,9 +47,17 @@ class _PlainImages(Dataset[Any]):
         return len(self.indices)
 
     def __getitem__(self, position: int) -> dict[str, Any]:
-        index = self.indices[position]
-        [image] = plain_images(self.dataset, self.dataset.transform, [index])
-        return {"x_lb": image, "y_lb": int(self.dataset.targets[index])}
+        return {name: values[0] for name, values in self.__getitems__([position]).items()}
+
+    def __getitems__(self, positions: list[int]) -> dict[str, torch.Tensor]:
+        """A batch, which is not to be collated once more."""
+        indices = [self.indices[position] for position in positions]
+        images = plain_images(self.dataset, self.dataset.transform, indices)
+        return {"x_lb": images, "y_lb": torch.tensor([int(self.dataset.targets[index]) for index in indices])}
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Predictions:
@@ -56,7 +65,8 @@ def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Pre
     loader = DataLoader(
         _PlainImages(dataset, evenly_spaced(len(dataset), at_most)),
         batch_size=algorithm.args.eval_batch_size,
-        num_workers=algorithm.args.num_workers,
+        num_workers=0 if is_quick(dataset) else algorithm.args.num_workers,
+        collate_fn=_as_it_is,
         # Without one of its own, the loader would draw from the generator that training draws from.
         generator=torch.Generator(),
     )
