@@ -19,6 +19,7 @@ from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.training import run, session
+from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.session import Session, choose_device
 
 SECOND = Process(rank=1, local_rank=1, world_size=2)
@@ -89,3 +90,14 @@ def test_a_signal_during_the_build_ends_the_run_before_anything_is_written(
     monkeypatch.setattr(run, "build_algorithm", interrupted)
     assert main(["train", "--c", write_config()]) == 128 + signum
     assert not (work_dir / "runs").exists()
+
+
+@pytest.mark.parametrize(("device_type", "asked"), [("cpu", 1), ("cuda", 0)])
+def test_freed_memory_is_kept_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device_type: str, asked: int
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(session, "keep_freed_memory", lambda: calls.append(None))
+    args = Namespace(save_dir=str(tmp_path), save_name="one", deterministic=False)
+    with session.open_session(args, Process(), Console(active=False), device_type):
+        assert len(calls) == asked

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from usb_negsamp.host import device
+from usb_negsamp.host.freed_memory import keep_freed_memory
 from usb_negsamp.run.configuration.processes import Process, configure_distributed
 from usb_negsamp.run.records.directory import exclusive, run_directory
 from usb_negsamp.run.training.console import Console
@@ -66,7 +67,7 @@ def choose_device(args: Namespace, process: Process) -> torch.device:
 
 @contextmanager
 def open_session(args: Namespace, process: Process, console: Console, device_type: str) -> Iterator[Session]:
-    """Catch signals, join the other processes, choose kernels and keep a log for the length of the block.
+    """Catch signals, join the other processes, choose kernels, keep memory and a log for the length of the block.
 
     Args:
         args: of the run.
@@ -74,6 +75,8 @@ def open_session(args: Namespace, process: Process, console: Console, device_typ
         console: what a person sees.
         device_type: ``"cpu"`` or ``"cuda"``.
     """
+    if device_type == "cpu":
+        keep_freed_memory()
     with (
         catch_signals() as signals,
         process_group(process, device_type),
