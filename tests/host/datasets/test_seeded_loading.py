@@ -8,7 +8,7 @@ import torch
 from semilearn.core.utils import get_data_loader
 from torch.utils.data import Dataset
 
-from usb_negsamp.host import patching
+from usb_negsamp.host import device, patching
 from usb_negsamp.host.datasets import seeded_loading
 from usb_negsamp.host.datasets.seeded_loading import skip_to
 from usb_negsamp.host.randomness import mix, mix_with_each
@@ -140,17 +140,31 @@ def test_every_position_has_its_own_key(monkeypatch):
     assert [key for key, _ in sampler] == [mix(7, 1, 1, position) for position in range(1, 12, 2)]
 
 
-@pytest.mark.parametrize("num_workers", [1, 2])
+@pytest.mark.parametrize("batch_size", [8, 64])
 @pytest.mark.parametrize("algorithm", ["fixmatch", "vat"])
-def test_images_do_not_depend_on_the_workers(tmp_path, algorithm, num_workers):
-    """Strong views are made by workers; weak ones of small images in the process itself, asked for or not."""
-    alone, asked = (build_tiny(algorithm, tmp_path, num_workers=number).loader_dict for number in (0, num_workers))
+def test_images_do_not_depend_on_the_workers(tmp_path, algorithm, batch_size):
+    """Large batches of strong views are made by workers; others in the process itself, whatever is asked for."""
+    keys = {"batch_size": batch_size, "num_train_iter": 4}
+    alone, asked = (build_tiny(algorithm, tmp_path, num_workers=number, **keys).loader_dict for number in (0, 1))
     assert asked["train_lb"].num_workers == asked["eval"].num_workers == 0
-    assert asked["train_ulb"].num_workers == (2 * num_workers if algorithm == "fixmatch" else 0)
+    assert asked["train_ulb"].num_workers == (2 if algorithm == "fixmatch" and batch_size == 64 else 0)
     for name in ("train_lb", "train_ulb", "eval"):
         for one, other in zip(alone[name], asked[name], strict=True):
             assert one.keys() == other.keys()
             assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_gpu_is_not_kept_waiting(tmp_path, monkeypatch):
+    """Beside a GPU workers make all strong views in training, and few weak ones are made in the process."""
+    loaders = build_tiny("fixmatch", tmp_path, num_workers=1).loader_dict
+    monkeypatch.setattr(device, "selected", lambda: torch.device("cuda"))
+    args = SimpleNamespace(seed=0, net="small_cnn", epoch=2, num_train_iter=6)
+    numbers = {}
+    for name, sampler in (("train_lb", "RandomSampler"), ("train_ulb", "RandomSampler"), ("eval", None)):
+        dataset = loaders[name].dataset.dataset
+        made = get_data_loader(args, dataset, 32, num_workers=1, data_sampler=sampler, num_iters=6, num_epochs=2)
+        numbers[name] = made.num_workers
+    assert numbers == {"train_lb": 0, "train_ulb": 1, "eval": 0}
 
 
 def test_images_go_on_where_a_run_stopped(tmp_path):

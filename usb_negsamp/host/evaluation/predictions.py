@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from usb_negsamp.data.open_set_metrics import evenly_spaced
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.batches.whole import is_quick
+from usb_negsamp.host.datasets.batches.whole import seconds_of_a_batch
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import outputs_of
 
@@ -65,7 +66,7 @@ def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Pre
     loader = DataLoader(
         _PlainImages(dataset, evenly_spaced(len(dataset), at_most)),
         batch_size=algorithm.args.eval_batch_size,
-        num_workers=0 if is_quick(dataset) else algorithm.args.num_workers,
+        num_workers=algorithm.args.num_workers if seconds_of_a_batch(dataset, 1) == math.inf else 0,
         collate_fn=_as_it_is,
         # Without one of its own, the loader would draw from the generator that training draws from.
         generator=torch.Generator(),

@@ -21,9 +21,13 @@ from semilearn.datasets import DistributedSampler
 from torch.utils.data import DataLoader
 
 from usb_negsamp.host import device
-from usb_negsamp.host.datasets.batches.whole import InBatches, is_quick
+from usb_negsamp.host.datasets.batches.whole import InBatches, seconds_of_a_batch
 from usb_negsamp.host.datasets.seeded_loading import SeededDataset, SeededSampler, leave_signals_to_parent
 from usb_negsamp.host.patching import replace_everywhere
+
+SECONDS_IN_THE_PROCESS = 0.01
+"""Batches that take longer are made by workers, where there are any: on two cores, what a worker costs besides."""
+SECONDS_BESIDE_A_GPU = 0.002
 
 
 def apply() -> None:
@@ -33,14 +37,17 @@ def apply() -> None:
     @functools.wraps(original)
     def get_data_loader(args: Any, dset: Any, batch_size: int | None = None, *rest: Any, **kwargs: Any) -> Any:
         loader = original(args, dset, batch_size, *rest, **kwargs)
-        num_workers = 0 if is_quick(dset) else loader.num_workers
+        in_training = isinstance(getattr(loader, "sampler", None), DistributedSampler)
+        # A GPU that is waited for in training stands still. In evaluation workers would have to be started first.
+        longest = SECONDS_BESIDE_A_GPU if in_training and device.selected().type == "cuda" else SECONDS_IN_THE_PROCESS
+        num_workers = 0 if seconds_of_a_batch(dset, loader.batch_size) <= longest else loader.num_workers
         common: dict[str, Any] = {
             "batch_size": loader.batch_size,
             "num_workers": num_workers,
             "drop_last": loader.drop_last,
             "worker_init_fn": leave_signals_to_parent,
         }
-        if not isinstance(getattr(loader, "sampler", None), DistributedSampler):
+        if not in_training:
             plain = InBatches(dset, loader.collate_fn)
             return DataLoader(plain, sampler=loader.sampler, collate_fn=plain.collated, **common)
         # Loaders are made in the same order in every run of an algorithm, so their rank of creation names the stream.

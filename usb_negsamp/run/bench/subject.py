@@ -13,6 +13,7 @@ import torch
 from usb_negsamp.data.sources.registry import load_source
 from usb_negsamp.host.bare_host import bare_host, build_bare_algorithm
 from usb_negsamp.host.build import build_algorithm
+from usb_negsamp.host.freed_memory import keep_freed_memory
 from usb_negsamp.run.bench.cases import Variant
 from usb_negsamp.run.bench.stopwatch import Phases, synchronize
 from usb_negsamp.run.configuration.checks import check
@@ -51,6 +52,8 @@ class Subject:
             torch.backends.cudnn.deterministic = torch.backends.cudnn.benchmark = True  # as its launcher does
         else:
             determinism(args.deterministic, device.type).__enter__()
+            if device.type == "cpu":
+                keep_freed_memory()
         seed_everything(args.seed)
         if variant.bare:
             source = load_source(args.dataset, data_dir=args.data_dir, img_size=args.img_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 from torch.utils.data import Dataset, default_collate
 from torchvision import transforms
 
-from usb_negsamp.host.datasets.batches.whole import is_quick, whole_batch
+from usb_negsamp.host.datasets.batches.whole import seconds_of_a_batch, whole_batch
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.datasets.seeded_loading import SeededDataset
@@ -225,16 +226,17 @@ def test_an_extra_view_of_what_has_become_labeled_is_none() -> None:
     assert list(found) == ["idx_lb", "x_lb", "y_lb"]
 
 
-def test_quick_are_weak_views_of_small_images() -> None:
+def test_strong_views_and_large_images_take_longer() -> None:
     dataset = cifar_like()
-    assert not is_quick(dataset), "a strong view goes through the images"
+    strong = seconds_of_a_batch(dataset, 64)
     dataset.is_ulb = False
-    assert is_quick(dataset)
-    assert not is_quick(other_class())
-    large = np.zeros((2, 65, 65, 3), dtype=np.uint8)
-    dataset.data = large
-    assert not is_quick(dataset)
-    assert not is_quick(cifar_like(data=IMAGES[:0]))
+    weak = seconds_of_a_batch(dataset, 64)
+    assert 0 < weak < strong / 10
+    assert seconds_of_a_batch(dataset, 128) == 2 * weak
+    dataset = cifar_like(120, data=np.zeros((2, 120, 120, 3), dtype=np.uint8))
+    dataset.is_ulb = False
+    assert seconds_of_a_batch(dataset, 64) == pytest.approx(100 * weak)
+    assert seconds_of_a_batch(other_class(), 64) == seconds_of_a_batch(cifar_like(data=IMAGES[:0]), 64) == math.inf
 
 
 def test_plain_images_are_those_of_the_transform() -> None:
