@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from yaml_text import yaml_text
+from yaml_text import SMALL_RUN, yaml_text
 
 import usb_negsamp
 from usb_negsamp.run.configuration.processes import Process
@@ -39,20 +39,7 @@ def write_config(work_dir: Path) -> Callable[..., str]:
     """Write a small, right configuration with some keys changed, and return the file's name."""
 
     def write(**changes: Any) -> str:
-        content = {
-            "algorithm": "vat_ns3l",
-            "dataset": "digits",
-            "net": "small_cnn",
-            "num_classes": 10,
-            "num_labels": 40,
-            "batch_size": 8,
-            "num_train_iter": 20,
-            "save_dir": "runs",
-            "save_name": "one",
-            "device": "cpu",
-        }
-        content.update(changes)
-        (work_dir / "run.yaml").write_text(yaml_text(content))
+        (work_dir / "run.yaml").write_text(yaml_text({**SMALL_RUN, **changes}))
         return "run.yaml"
 
     return write

@@ -39,6 +39,8 @@ sys.exit(code)
         (["list", "configs"], 0),
         (["train", "--c", "absent.yaml"], 2),
         (["train", "oops"], 2),
+        (["train"], 2),
+        (["train", "--resume", "absent"], 2),
         (["nonsense"], 2),
         (["sweep", "--jobs", "0"], 2),
         (["train", "--c", "vat_ns3l_digts"], 2),
@@ -56,6 +58,14 @@ def test_help_and_the_first_mistakes_load_neither_torch_nor_the_host(argv: list[
 def test_the_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "usb_negsamp", "--help"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("usage: usb-negsamp COMMAND")
+
+
+def test_train_alone_shows_how_it_is_used(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[0].startswith("usage: usb-negsamp train --c FILE | --resume RUN ")
+    assert list(work_dir.iterdir()) == []
 
 
 def test_the_list_of_commands_is_shown_by_every_way_of_asking(capsys: pytest.CaptureFixture[str]) -> None:

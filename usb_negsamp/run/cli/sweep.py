@@ -14,6 +14,7 @@ from usb_negsamp.run.configuration.host_keys import HOST_KEYS
 from usb_negsamp.run.configuration.packaged import find_config
 from usb_negsamp.run.sweep.grid import Request
 from usb_negsamp.run.training.console import Console
+from usb_negsamp.run.training.train import run_to_resume
 
 ABOUT = """\
 Trains every combination of the grid's values, each with every seed, as `usb-negsamp train` would: one run each, in its
@@ -122,6 +123,8 @@ def runs_of(options: argparse.Namespace) -> Request:
     shared = command_line.parse(options.keys)
     if "load_path" in shared.given:
         raise ConfigError("--load_path belongs to a single run; a sweep goes on with each run from its own checkpoint")
+    if run_to_resume(shared.given) is not None:
+        raise ConfigError("--resume RUN belongs to train; a sweep goes on with each of its runs by itself")
     # A sweep always goes on with what is there, so the flag says nothing new.
     shared.given.pop("resume", None)
     return Request(

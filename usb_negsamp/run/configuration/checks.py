@@ -9,6 +9,7 @@ from usb_negsamp.data.memory import check_fits
 from usb_negsamp.errors import ConfigError, expected, unknown
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.data_checks import check_data
+from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS
 from usb_negsamp.run.configuration.keys import checked_keys
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.tracker_checks import check_trackers
@@ -88,7 +89,9 @@ def _check_classes(args: Namespace) -> None:
     number = CLASSES_OF_SOURCE.get(args.dataset)
     if number is not None and args.num_classes != number and getattr(args, "seen_classes", None) is None:
         raise ConfigError(f"num_classes: expected {number} for dataset {args.dataset}, but got {args.num_classes}")
-    balanced = args.lb_imb_ratio == 1 and args.dataset not in (*FIXED_LABELED_PART, *choices.own_datasets())
+    adapted = any(getattr(args, key, None) for key in ADAPTATION_KEYS)
+    fixed = args.dataset in (*FIXED_LABELED_PART, *choices.own_datasets())
+    balanced = args.lb_imb_ratio == 1 and not fixed and not adapted
     if balanced and args.num_labels is not None and args.num_labels % args.num_classes:
         near = _nearest_multiple(args.num_labels, args.num_classes)
         raise ConfigError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, did_you_mean, unknown
@@ -48,12 +49,26 @@ class Resolved:
 
 @dataclass
 class Sources:
-    """The two places that values come from, read but not yet interpreted, and lines that the user should see."""
+    """The two places that values come from, read but not yet interpreted, and lines that the user should see.
+
+    Attributes:
+        config_file: the configuration file; None without one.
+        file_values: what it gives, or the configuration that ``run`` has recorded.
+        given: what the command line gives.
+        notes: lines for the user.
+        run: the folder of the run whose configuration this is; None where a file or the command line alone asks.
+    """
 
     config_file: str | None
     file_values: dict[str, Any]
     given: dict[str, str | None]
     notes: list[str] = field(default_factory=list)
+    run: Path | None = None
+
+    @property
+    def file_name(self) -> str:
+        """What errors name as the place of ``file_values``."""
+        return str(self.run or self.config_file or "file")
 
 
 def read_sources(argv: Sequence[str]) -> Sources:
@@ -77,23 +92,24 @@ def resolve(sources: Sources) -> Resolved:
     load_plugins(_plugins(sources))
     algorithm, imb_algorithm = _chosen_algorithms(sources)
     definitions = _definitions(algorithm, imb_algorithm)
-    given = {
-        **_from_file(sources, definitions, algorithm, notes),
-        **_from_command_line(sources, definitions, algorithm, notes),
-    }
-    notes += notes_on(algorithm, given)
+    from_file = _from_file(sources, definitions, algorithm, notes)
+    from_words = _from_command_line(sources, definitions, algorithm, notes)
+    given = {**from_file, **from_words}
+    # A run records every key that it had, most of them defaults.
+    by_user = given if sources.run is None else from_words
+    notes += notes_on(algorithm, by_user)
     values = {**{name: key.default for name, key in definitions.items()}, **given}
     derived = derive(values, given)
     values.update(derived)
     values.update(apply_preset(algorithm, values, {*given, *derived}, definitions))
     values["save_name"] = values["save_name"] or _run_name(values)
-    return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(given))
+    return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(by_user))
 
 
 def _plugins(sources: Sources) -> list[str]:
     """What the key ``plugin`` names: it is needed before the other keys are known."""
     key = next(key for key in OWN_KEYS if key.name == "plugin")
-    where = sources.config_file or "file"
+    where = sources.file_name
     named = key.converted(sources.file_values.get(key.name), where)
     if key.name in sources.given:
         named = key.converted(sources.given[key.name], COMMAND_LINE)
@@ -119,13 +135,13 @@ def _with_present_names(sources: Sources, notes: list[str]) -> Sources:
             present[now] = value
         return present
 
-    where = sources.config_file or "file"
-    return Sources(sources.config_file, renamed(sources.file_values, where), renamed(sources.given, COMMAND_LINE))
+    file_values, given = renamed(sources.file_values, sources.file_name), renamed(sources.given, COMMAND_LINE)
+    return replace(sources, file_values=file_values, given=given)
 
 
 def _from_file(sources: Sources, definitions: dict[str, Key], algorithm: str, notes: list[str]) -> dict[str, Any]:
     """The values that the file gives, and in ``notes`` what in it has no effect."""
-    where = sources.config_file or "file"
+    where = sources.file_name
     values: dict[str, Any] = {}
     ignored: dict[str, str] = {}
     for name, value in sources.file_values.items():
@@ -142,7 +158,8 @@ def _from_file(sources: Sources, definitions: dict[str, Key], algorithm: str, no
             values[name] = _converted(definitions[name], value, where, notes)
         else:
             ignored[name] = _why_unread(name, where, definitions, algorithm)
-    if ignored:
+    # A run records the keys of its own algorithm: another one is asked for in vain.
+    if ignored and sources.run is None:
         notes.append(f"{where}: ignored " + ", ".join(f"{name} ({why})" for name, why in ignored.items()))
     return values
 
@@ -196,7 +213,7 @@ def _chosen_algorithms(sources: Sources) -> tuple[str, str | None]:
     for key, default, registry in (("algorithm", "fixmatch", ALGORITHMS), ("imb_algorithm", None, IMB_ALGORITHMS)):
         value, where = default, COMMAND_LINE
         if key in sources.file_values:
-            value, where = sources.file_values[key], str(sources.config_file)
+            value, where = sources.file_values[key], sources.file_name
         if key in sources.given:
             value, where = sources.given[key], COMMAND_LINE
             if value is None:

@@ -7,8 +7,9 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError, expected
 from usb_negsamp.run.figures.negatives_curve import draw_negatives_of, title_of
-from usb_negsamp.run.finished_runs.rebuild import build_again, config_of
+from usb_negsamp.run.finished_runs.rebuild import build_again
 from usb_negsamp.run.records.directory import BEST, LATEST, NEGATIVES, TSNE
+from usb_negsamp.run.records.manifest import config_of
 
 MOST_IMAGES = 1000
 FEWEST_IMAGES = 10

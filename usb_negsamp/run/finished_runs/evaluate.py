@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError, unknown
-from usb_negsamp.run.finished_runs.rebuild import build_again, config_of
+from usb_negsamp.run.finished_runs.rebuild import build_again
 from usb_negsamp.run.records.directory import BEST, LATEST, SPL_MODEL
+from usb_negsamp.run.records.manifest import config_of
 from usb_negsamp.run.records.scalars import finite_or_none
 
 MODELS = {"best": BEST, "last": LATEST, "spl": SPL_MODEL}

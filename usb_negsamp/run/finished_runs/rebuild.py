@@ -8,28 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.configuration.keys import of_earlier_version
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.records.directory import MANIFEST
-from usb_negsamp.run.records.manifest import read_manifest
+from usb_negsamp.run.records.manifest import config_of, read_manifest
 
 if TYPE_CHECKING:
     from usb_negsamp.host.datasets.built_data import BuiltData
 
 # Keys that say where a training starts, or what may be replaced: nothing starts here.
 _OF_THE_START: dict[str, Any] = {"spl_from": None, "load_path": None, "resume": False, "overwrite": False}
-
-
-def config_of(run: Path) -> dict[str, Any]:
-    """The configuration of the run in the folder ``run``.
-
-    Raises:
-        ConfigError: the folder holds no run.
-    """
-    config = read_manifest(run / MANIFEST).get("config")
-    if not isinstance(config, dict):
-        raise ConfigError(f"{run} holds no run: expected its {MANIFEST} with a configuration")
-    return of_earlier_version(config)
 
 
 def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any:
@@ -52,8 +39,9 @@ def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any
     usb_negsamp.register()
     place = {"save_dir": str(run.parent), "save_name": run.name, "device": "auto", "gpu": None}
     start = {key: value for key, value in _OF_THE_START.items() if key in config}
-    args = resolve(Sources(None, {**config, **start, **place}, dict(given or {}))).args
-    check(args, Process(), dict(given or {}))
+    resolved = resolve(Sources(None, {**config, **start, **place}, dict(given or {}), run=run))
+    args = resolved.args
+    check(args, Process(), resolved.given)
 
     from usb_negsamp.host.build import build_algorithm
     from usb_negsamp.run.training.console import Console, long_work_shown

@@ -17,6 +17,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.key import Affects
 from usb_negsamp.run.configuration.keys import affects_of, of_earlier_version
 from usb_negsamp.run.records import versions
+from usb_negsamp.run.records.directory import MANIFEST
 
 if TYPE_CHECKING:
     from usb_negsamp.host.datasets.built_data import BuiltData
@@ -42,6 +43,18 @@ def read_manifest(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not isinstance(content.get("config"), dict):
         raise ConfigError(f"{path} is damaged: expected what a run was asked, but it holds no configuration")
     return content
+
+
+def config_of(run: Path) -> dict[str, Any]:
+    """The configuration of the run in the folder ``run``, as it is spelled today.
+
+    Raises:
+        ConfigError: the folder holds no run.
+    """
+    config = read_manifest(run / MANIFEST).get("config")
+    if not isinstance(config, dict):
+        raise ConfigError(f"{run} holds no run: expected its {MANIFEST} with a configuration")
+    return of_earlier_version(config)
 
 
 def difference(

@@ -167,7 +167,7 @@ class _Run:
             self._end(manifest, str(interrupted), interrupted.iterations_done)
             session.console.line(
                 f"usb-negsamp: {interrupted} after iteration {interrupted.iterations_done}; saved "
-                f"{session.directory / LATEST}, --resume goes on from there"
+                f"{session.directory / LATEST}, `usb-negsamp train --resume {session.directory}` goes on from there"
             )
             return 128 + interrupted.signum
         except BaseException as error:
