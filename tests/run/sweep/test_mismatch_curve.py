@@ -50,7 +50,7 @@ def plan_of(write_config: WriteConfig, *words: str, **changes: Any) -> Plan:
 
 
 def curve(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]] | None = None) -> MismatchCurve:
-    found = curve_of(plan, [(run, row_of(run)) for run in plan.runs] if rows is None else rows)
+    found = curve_of(plan, [(run, row_of(run)) for run in plan.cells] if rows is None else rows)
     assert found is not None
     return found
 
@@ -77,7 +77,7 @@ def test_supervised_training_is_a_level_to_compare_with(write_config: WriteConfi
     assert over is not None
     assert (over.mean, over.n) == (pytest.approx(-10.0), 2)
     assert found.below_reference(found.lines[1]) == [0.6]
-    at_zero_alone = [run for run in plan.runs if run.point["algorithm"] == "vat" or run.point["mismatch_ratio"] == 0]
+    at_zero_alone = [run for run in plan.cells if run.point["algorithm"] == "vat" or run.point["mismatch_ratio"] == 0]
     level = curve(plan, [(run, row_of(run)) for run in at_zero_alone]).reference
     assert level is not None
     assert level.areas() == found.reference.areas()
@@ -86,7 +86,7 @@ def test_supervised_training_is_a_level_to_compare_with(write_config: WriteConfi
 def test_an_area_is_that_of_splits_with_every_ratio(write_config: WriteConfig) -> None:
     plan = plan_of(write_config, *GRID)
     missing = [
-        (run, row_of(run)) for run in plan.runs if not (run.config["split_seed"] == 1 and run.point["mismatch_ratio"])
+        (run, row_of(run)) for run in plan.cells if not (run.config["split_seed"] == 1 and run.point["mismatch_ratio"])
     ]
     vat = curve(plan, missing).lines[1]
     assert vat.areas() == pytest.approx({"0": 50.0})
@@ -213,6 +213,7 @@ def test_a_real_sweep_over_the_mismatch(write_config: WriteConfig, capsys: pytes
     assert closed["pool_auroc"] == closed["confident_unseen"] == ""
     supervised = [rows["supervised", ratio]["test_acc_at_best"] for ratio in ("0.0", "0.4")]
     assert supervised[0] == supervised[1], "its training does not depend on the mismatch"
+    assert len(list(Path("runs/run_sweep").glob("*/manifest.json"))) == 3, "it was trained once"
     assert Path("runs/run_sweep/mismatch_curve.png").stat().st_size > 5000
     out = capsys.readouterr().out
     assert "  fixmatch    accuracy over the range" in out

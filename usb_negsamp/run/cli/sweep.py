@@ -25,6 +25,9 @@ again."""
 CLOSING = """\
   --key value           any key of train, for all runs
 
+An algorithm that reads no unlabeled images, as supervised, is trained once for all values of mismatch_ratio,
+mismatch_protocol, num_unlabeled, uratio and ulb_loss_ratio; its rows at the others are copies, and say so (copy_of).
+
 Leaves results.csv, one row for each finished run, and for one or two varied numbers sensitivity.png, the test error
 over them. Where mismatch_ratio varies, mismatch_curve.png and mismatch_curve.md instead: the accuracy over the mismatch
 for each algorithm, supervised training across it, the area under each line and its worst case. Ctrl-C stops all runs,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.sweep.plan import Plan, Run, place_run, resolve_and_check
+from usb_negsamp.run.sweep.same_runs import without_repetitions
 
 if TYPE_CHECKING:
     from usb_negsamp.run.configuration.resolution import Sources
@@ -68,7 +69,7 @@ def make_plan(request: Request) -> Plan:
     runs = [_run(request, sources, name, dict(point), seeds) for point in _points(request) for seeds in _seeds(request)]
     _check_names(runs)
     grid = {key: _distinct(run.point[key] for run in runs) for key in request.grid}
-    return Plan(runs[0].directory.parent, tuple(runs), grid)
+    return Plan(runs[0].directory.parent, without_repetitions(runs, anew=request.overwrite), grid)
 
 
 def _distinct(values: Iterable[Any]) -> tuple[Any, ...]:

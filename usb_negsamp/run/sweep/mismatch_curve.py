@@ -263,8 +263,9 @@ def caption(curve: MismatchCurve) -> str:
     )
     if curve.reference is not None:
         text += (
-            f" {REFERENCE.capitalize()} training does not depend on the mismatch: its runs on one split are averaged. "
-            "Differences are on the same splits, with their 95% interval (paired t)."
+            f" {REFERENCE.capitalize()} training does not depend on the mismatch: one run on each split, or the mean "
+            "of several, stands for every mismatch. Differences are on the same splits, with their 95% interval "
+            "(paired t)."
         )
     return text
 

@@ -22,6 +22,7 @@ class Run:
         argv: the command line of ``train``, without --resume or --overwrite.
         config: the resolved configuration.
         after: folders of earlier runs of the plan that must have ended before this one starts.
+        also: runs that would compute the same, and that this one stands for.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Run:
     argv: tuple[str, ...]
     config: dict[str, Any] = field(repr=False)
     after: frozenset[Path] = frozenset()
+    also: tuple[Run, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Plan:
     directory: Path
     runs: tuple[Run, ...]
     grid: dict[str, tuple[Any, ...]]
+
+    @property
+    def cells(self) -> list[Run]:
+        """Every run with those that it stands for, which are never started."""
+        return [cell for run in self.runs for cell in (run, *run.also)]
 
 
 def resolve_and_check(sources: Sources, *, source_is_there: bool = True) -> Resolved:

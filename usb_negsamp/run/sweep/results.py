@@ -7,7 +7,7 @@ from typing import Any
 from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.run.records.directory import MANIFEST, RESULTS
 from usb_negsamp.run.records.manifest import read_manifest
-from usb_negsamp.run.records.results import COLUMNS, SWEPT, read_rows
+from usb_negsamp.run.records.results import COLUMNS, COPY_OF, OF_POOL, SWEPT, read_rows
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.run_state import last_row
 
@@ -36,6 +36,15 @@ class SweepResults:
         """The plan's finished runs with their rows."""
         return [(run, self._rows[run.name]) for run in self.plan.runs if run.name in self._rows]
 
+    @property
+    def cells(self) -> list[tuple[Run, Row]]:
+        """The same, and behind each those that it stands for, with copies of its row."""
+        return [
+            cell
+            for run, row in self.finished
+            for cell in ((run, row), *((other, copied_row(row, run, other)) for other in run.also))
+        ]
+
     def take(self, run: Run) -> Row | None:
         """Return the row of a run that has ended, and write the file anew; None where the run has not finished."""
         self._rows.pop(run.name, None)
@@ -48,10 +57,11 @@ class SweepResults:
 
     def write(self) -> None:
         """Write the file, if a run has finished."""
-        in_order = {run.name: row for run, row in self.finished}
+        in_order = {run.name: row for run, row in self.cells}
+        configs = {**self._configs, **{other.name: other.config for run in self.plan.runs for other in run.also}}
         everything: list[dict[str, Any]] = []
         for name, row in {**in_order, **self._others}.items():
-            config = self._configs.get(name, {})
+            config = configs.get(name, {})
             values = {key: config[key] for key in self._swept if key in config and key not in row}
             everything.append({**row, **values, SWEPT: " ".join(self._swept)})
         if everything:
@@ -63,9 +73,18 @@ class SweepResults:
         return dict(read_manifest(self.plan.directory / name / MANIFEST).get("config", {}))
 
 
+def copied_row(row: Row, run: Run, other: Run) -> Row:
+    """Return the row of ``run`` as that of ``other``, which would compute the same, but on other unlabeled images.
+
+    What was measured on the unlabeled images of ``run``, and the digest of its split, are left out.
+    """
+    values = {key: str(value) for key, value in other.point.items() if key in COLUMNS and value != run.point[key]}
+    return {**row, **dict.fromkeys((*OF_POOL, "split_digest"), ""), **values, COPY_OF: run.name}
+
+
 def _rows_below(plan: Plan) -> dict[str, Row]:
     """Return the last row of every finished run below the folder that is not in the plan, by its path from there."""
-    planned = {run.name for run in plan.runs}
+    planned = {cell.name for cell in plan.cells}
     found = {}
     for path in sorted(plan.directory.rglob(RESULTS)):
         name = path.parent.relative_to(plan.directory).as_posix()

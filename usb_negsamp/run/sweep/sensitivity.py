@@ -102,7 +102,7 @@ def cells_of(plan: Plan, rows: Sequence[tuple[Run, dict[str, str]]]) -> Cells:
         if len(known) == len(values):
             means[point] = spread(known).mean
     axes = {key: _ascending(values) for key, values in plan.grid.items() if len(values) > 1}
-    points = tuple(dict.fromkeys(tuple(run.point.values()) for run in plan.runs))
+    points = tuple(dict.fromkeys(tuple(cell.point.values()) for cell in plan.cells))
     return Cells(axes, points, tuple(plan.grid), {p: spread(e) for p, e in tests.items()}, means, measure)
 
 

@@ -19,6 +19,7 @@ from usb_negsamp.run.sweep.mismatch_curve import TABLE, MismatchCurve, curve_of,
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.results import SweepResults
 from usb_negsamp.run.sweep.run_state import failure, resume_arguments
+from usb_negsamp.run.sweep.same_runs import what_is_not_repeated
 from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of, draw_cells
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.signals import catch_signals
@@ -110,7 +111,7 @@ class Sweep:
                     f"the same command goes on with the other {left}"
                 )
                 return 128 + flag.signum
-        self._summary(rows)
+        self._summary(len(rows))
         return 1 if self.failures else 0
 
     def _announce(self, todo: Sequence[tuple[Run, Sequence[str]]]) -> None:
@@ -122,6 +123,8 @@ class Sweep:
             + "".join(f", {part}" for part in parts if part)
             + f"; {self.jobs} at a time, into {self.plan.directory}"
         )
+        for line in what_is_not_repeated(self.plan.runs):
+            self.console.line(f"usb-negsamp: {line}")
 
     def _ended(self, run: Run, code: int) -> None:
         from usb_negsamp.run.training.progress import clock
@@ -156,10 +159,10 @@ class Sweep:
         if running:
             self.console.line(f"usb-negsamp: stopping {_runs(running)}, which save a checkpoint first")
 
-    def _summary(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> None:
-        lines = [f"sweep of {_runs(len(self.plan.runs))}: {len(rows)} finished, {len(self.failures)} failed"]
-        if rows:
-            lines += self.figures(rows)
+    def _summary(self, finished: int) -> None:
+        lines = [f"sweep of {_runs(len(self.plan.runs))}: {finished} finished, {len(self.failures)} failed"]
+        if finished:
+            lines += self.figures(self.results.cells)
         lines += [f"  failed      {name}: {reason}" for name, reason in self.failures.items()]
         print("\n".join(line for line in lines if line), flush=True)
 
