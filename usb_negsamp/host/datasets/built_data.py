@@ -6,11 +6,14 @@ The host keeps nothing else of what it loads: an algorithm's ``dataset_dict`` is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from usb_negsamp.data import SplitRecord
 from usb_negsamp.host.algorithm import HostAlgorithm
+
+NAMES = {"train_lb": "labeled", "train_ulb": "unlabeled", "eval": "evaluation", "test": "test"}
+"""What the host's data sets are, by its names for them."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,29 @@ class BuiltData:
         data_digest: SHA-256 of images and labels; None where the host's own loader read them.
         split_digest: SHA-256 that names the split; None where nothing is drawn.
         split: index arrays, figures and lines of the split; None where the host's own loader drew it.
+        sizes: of that loader's data sets, by their names there.
     """
 
     num_labels: int | None
     data_digest: str | None = None
     split_digest: str | None = None
     split: SplitRecord | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> dict[str, Any] | None:
+        """Numbers of samples, and what follows from them; None where nothing is known."""
+        if self.split is not None:
+            return dict(self.split.figures)
+        return {"kind": "host", **self.sizes} if self.sizes else None
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was read, to be shown when the run starts."""
+        if self.split is not None:
+            return self.split.lines
+        sizes = ", ".join(f"{size} {name}" for name, size in self.sizes.items())
+        return (f"the host's loader: {sizes} samples",) if sizes else ()
 
 
 class DatasetDict(dict[str, Any]):
@@ -44,6 +64,10 @@ class DatasetDict(dict[str, Any]):
 
 
 def built_data_of(algorithm: HostAlgorithm) -> BuiltData:
-    """What the run of ``algorithm`` records; of an algorithm that loads its data by itself no more than was asked."""
+    """What the run of ``algorithm`` records; where the host loads the data, what was asked, and how much came."""
     parts = algorithm.dataset_dict
-    return parts.built if isinstance(parts, DatasetDict) else BuiltData(algorithm.args.num_labels)
+    built = parts.built if isinstance(parts, DatasetDict) else BuiltData(algorithm.args.num_labels)
+    if built.split is not None or not isinstance(parts, dict):
+        return built
+    there = {name: parts[part] for part, name in NAMES.items() if parts.get(part) is not None}
+    return replace(built, sizes={name: len(data) for name, data in there.items()})

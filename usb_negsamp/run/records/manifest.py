@@ -118,7 +118,7 @@ class Manifest:
             "host": versions.host_identity(),
             "data_digest": data.data_digest,
             "split_digest": data.split_digest,
-            "split": None if data.split is None else dict(data.split.figures),
+            "split": data.figures,
             "device": versions.device_name(device),
             "world_size": world_size,
             "resumed_from": None if resumed_from is None else str(resumed_from),

@@ -120,7 +120,7 @@ class _Run:
             f"into {self.session.directory}"
             + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
         )
-        for line in () if data.split is None else data.split.lines:
+        for line in data.lines:
             self.session.console.line(f"usb-negsamp: {line}")
 
     def _open_directory(self, algorithm: HostAlgorithm, data: BuiltData, config: Mapping[str, Any]) -> Manifest | None:
