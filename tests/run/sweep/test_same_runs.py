@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from one_line import assert_one_line
 from sweep_request import sweep_request
 from yaml_text import SMALL_RUN, yaml_text
 
@@ -192,6 +193,15 @@ def test_what_has_finished_earlier_is_not_trained_again(write_config: WriteConfi
     assert same.name == one.name == "mismatch_ratio=0.4"
     assert resume_arguments(same) is None
     assert [cell.point["mismatch_ratio"] for cell in same.also] == [0.0, 0.2]
+
+
+def test_a_file_in_the_place_of_the_sweep_is_said_to_be_one(
+    work_dir: Path, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("runs").mkdir()
+    Path("runs/run_sweep").touch()
+    words = ["sweep", "--c", write_config(**OPEN), *MISMATCH]
+    assert_one_line(words, "runs/run_sweep cannot be the sweep's folder: runs/run_sweep is a file", work_dir, capsys)
 
 
 def test_what_was_begun_earlier_goes_on(write_config: WriteConfig) -> None:

@@ -37,6 +37,9 @@ def without_repetitions(runs: Sequence[Run], *, anew: bool = False) -> tuple[Run
         alike.setdefault(_computation(run), []).append(run)
     kept: dict[str, Run] = {}
     for same in alike.values():
+        if len(same) == 1:
+            kept[same[0].name] = same[0]
+            continue
         there = [run for run in same if (bool(run_files(run.directory)) if anew else is_finished(run))]
         chosen = there or [next((run for run in same if run_files(run.directory)), same[0])]
         others = tuple(run for run in same if run not in chosen)
