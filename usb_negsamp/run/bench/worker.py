@@ -20,7 +20,6 @@ from typing import Any
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.bench.cases import Variant
 
-
 _SECONDS_TO_END = 5.0
 
 

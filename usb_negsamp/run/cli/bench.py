@@ -82,7 +82,7 @@ def _run(options: argparse.Namespace) -> int:
 BENCH = Command(
     name="bench",
     summary="what a step costs: the bare host, this package, and each option, in turns",
-    usage="[--c FILE ...] [--options A;B] [--turns N] [--steps N] [--clock wall|cpu] [--out FOLDER] [--key value] ...",
+    usage="[--c FILE ...] [--options A;B] [--turns N] [--steps N] [--out FOLDER] [--key value] ...",
     about=ABOUT,
     closing=CLOSING,
     declare=_declare,
