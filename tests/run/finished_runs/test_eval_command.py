@@ -15,7 +15,8 @@ from PIL import Image
 
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration import checks
-from usb_negsamp.run.finished_runs.rebuild import build_again, config_of
+from usb_negsamp.run.finished_runs.rebuild import build_again
+from usb_negsamp.run.records.manifest import config_of
 
 WriteConfig = Callable[..., str]
 SHORT = {
