@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.host.patching import undone
+from usb_negsamp.host.repairs import batch_transfer
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 
@@ -47,3 +50,36 @@ def test_the_run_is_the_hosts_to_the_bit(tmp_path: Path) -> None:
     with undone("batch_transfer", "batch_norm_control"):
         host = parameters_of(train_tiny("flexmatch", tmp_path / "host"))
     assert all(torch.equal(ours[name], tensor) for name, tensor in host.items())
+
+
+BATCH = {"x_lb": torch.zeros(1), "y_lb": torch.zeros(1), "x_ulb_w": torch.ones(1), "other": torch.ones(1), "none": None}
+
+
+def test_the_names_of_what_a_step_takes_are_looked_up_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+    signature = inspect.signature
+
+    def counted(function: Any) -> Any:
+        found.append(function)
+        return signature(function)
+
+    algorithm = build_tiny("vat_ns3l", tmp_path)
+    batch_transfer.parameter_names.cache_clear()
+    monkeypatch.setattr(inspect, "signature", counted)
+    for _ in range(3):
+        assert algorithm.process_batch(**BATCH).keys() == {"x_lb", "y_lb", "x_ulb_w"}
+    assert len(found) == 1
+
+
+def test_another_step_has_its_own_names(tmp_path: Any) -> None:
+    algorithm = build_tiny("vat", tmp_path)
+    algorithm.process_batch(**BATCH)
+
+    def train_step(self: Any, other: Any) -> None:
+        """What a user has put in its place."""
+
+    algorithm.train_step = MethodType(train_step, algorithm)
+    assert list(algorithm.process_batch(**BATCH)) == ["other"]
+    algorithm.train_step = lambda y_lb: None
+    assert list(algorithm.process_batch(**BATCH)) == ["y_lb"]
+    assert list(algorithm.process_batch(["x_lb"], **BATCH)) == ["x_lb"]

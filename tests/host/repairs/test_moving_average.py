@@ -1,10 +1,13 @@
 """B13: the averaged weights."""
 
+import pytest
 import torch
 from semilearn.core.utils import misc
 from torch import nn
 
 from usb_negsamp.host import patching
+from usb_negsamp.nets import small_cnn
+from usb_negsamp.testing import parameters_of, train_tiny
 
 
 def averaged(decay=0.5):
@@ -56,18 +59,31 @@ def test_the_average_survives_use_that_breaks_the_hosts():
             assert not check(), f"{check.__name__} no longer fails on the host"
 
 
-def test_the_average_follows_the_hosts_formula():
-    torch.manual_seed(0)
-    model, ema = averaged(0.9)
+@pytest.mark.parametrize("decay", [0.0, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_average_is_the_hosts_bit_for_bit(decay, dtype):
+    model = small_cnn(num_classes=3).to(dtype)
+    ours = misc.EMA(model, decay)
+    ours.register()
     with patching.undone("moving_average"):
-        host = misc.EMA(model, 0.9)
-        host.register()
+        hosts = misc.EMA(model, decay)
+        hosts.register()
     for _ in range(20):
         with torch.no_grad():
-            model.weight.add_(torch.randn(2, 2))
-        ema.update()
-        host.update()
-    assert torch.allclose(ema.shadow["weight"], host.shadow["weight"], atol=1e-6)
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter))
+        ours.update()
+        hosts.update()
+    assert ours.shadow.keys() == hosts.shadow.keys()
+    assert all(torch.equal(ours.shadow[name], average) for name, average in hosts.shadow.items())
+
+
+def test_the_averaged_model_is_the_hosts_bit_for_bit(tmp_path):
+    ours = parameters_of(train_tiny("fixmatch", tmp_path / "ours"))
+    with patching.undone("moving_average"):
+        hosts = parameters_of(train_tiny("fixmatch", tmp_path / "hosts"))
+    assert any("running_mean" in name for name in ours)
+    assert all(torch.equal(ours[name], tensor) for name, tensor in hosts.items())
 
 
 def test_momentum_zero_is_the_model_itself():

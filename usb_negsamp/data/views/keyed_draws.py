@@ -35,7 +35,7 @@ class KeyedDraws:
         self.words = np.empty((len(keys), 0), dtype=np.uint32)
         self.taken = 0
         self.of_python: list[random.Random] = []
-        self.of_numpy = np.random.RandomState(0)
+        self.of_numpy: np.random.RandomState | None = None
         self.uniforms_taken = [0] * len(keys)
 
     def __len__(self) -> int:
@@ -71,6 +71,7 @@ class KeyedDraws:
     def uniform(self, number: int, low: float) -> float:
         """The next of ``numpy.random.uniform(low)`` of one sample."""
         # Seeding one generator anew is far cheaper than making one a sample.
+        self.of_numpy = self.of_numpy or np.random.RandomState(0)
         self.of_numpy.seed(self.keys[number] & 0xFFFFFFFF)
         if self.uniforms_taken[number]:
             self.of_numpy.random_sample(self.uniforms_taken[number])

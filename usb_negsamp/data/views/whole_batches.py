@@ -26,8 +26,7 @@ def reflect_crops(crop: ReflectCrop, images: np.ndarray, draws: KeyedDraws) -> n
         ValueError: the padded images are smaller than the crop.
     """
     rows, columns = crop.room(*images.shape[1:3])
-    border = (crop.padding, crop.padding)
-    padded = np.pad(images, ((0, 0), border, border, (0, 0)), mode="reflect")
+    padded = _reflected(images, crop.padding)
     if not (rows or columns):
         return padded
     tops, lefts = draws.whole_numbers(rows), draws.whole_numbers(columns)
@@ -72,6 +71,21 @@ def shifted_tensors(shift: HorizontalShift, images: Tensor, draws: KeyedDraws) -
     lefts = draws.whole_numbers(2 * shift.max_shift)
     padded = functional.pad(images, (shift.max_shift, shift.max_shift, 0, 0), mode="reflect")
     return _windows(padded, images.shape[-2:], np.zeros_like(lefts), lefts)
+
+
+def _reflected(images: np.ndarray, padding: int) -> np.ndarray:
+    """(N, H, W, C) with a border of ``padding`` pixels, as ``numpy.pad`` does it, which takes as long as the rest."""
+    if not padding:
+        return images
+    number, height, width, channels = images.shape
+    padded = np.empty((number, height + 2 * padding, width + 2 * padding, channels), dtype=images.dtype)
+    rows = padded[:, padding : padding + height]
+    rows[:, :, padding : padding + width] = images
+    rows[:, :, :padding] = images[:, :, padding:0:-1]
+    rows[:, :, padding + width :] = images[:, :, -2 : -padding - 2 : -1]
+    padded[:, :padding] = rows[:, padding:0:-1]
+    padded[:, padding + height :] = rows[:, -2 : -padding - 2 : -1]
+    return padded
 
 
 def _windows(images: Tensor, size: torch.Size, tops: np.ndarray, lefts: np.ndarray) -> Tensor:

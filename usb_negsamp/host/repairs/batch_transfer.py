@@ -9,8 +9,9 @@ the host's copies do not wait.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from semilearn.core import AlgorithmBase
@@ -19,9 +20,17 @@ from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
 
 
+@functools.lru_cache(maxsize=128)
+def parameter_names(function: Callable[..., Any]) -> frozenset[str]:
+    """Names of the parameters of ``function``, of a method with ``self``; looking them up takes as long as a launch."""
+    return frozenset(inspect.signature(function).parameters)
+
+
 def process_batch(self: HostAlgorithm, input_args: Collection[str] | None = None, **kwargs: Any) -> dict[str, Any]:
     """The entries of a batch that are there and in ``input_args`` (the train step's parameters), on the device."""
-    wanted = inspect.signature(self.train_step).parameters if input_args is None else input_args
+    # A bound method is another object each time it is asked for.
+    step = getattr(self.train_step, "__func__", self.train_step)
+    wanted = parameter_names(step) if input_args is None else input_args
     return {
         key: {name: item.cuda(self.gpu, non_blocking=True) for name, item in value.items()}
         if isinstance(value, dict)

@@ -4,7 +4,7 @@ What is wrong: ``core/utils/misc.py`` ``EMA.apply_shadow`` makes the parameters 
 in place corrupts it; applied twice, the raw weights are lost; a parameter added after the start is a KeyError.
 ``core/hooks/ema.py`` copies every tensor twice a step through two ``load_state_dict``. How it shows: wrong weights
 after an evaluation inside an evaluation; 30 to 50% of a small step on a GPU. How it is mended: the average is kept in
-the tensors of ``ema_model`` itself and moved by ``torch._foreach_lerp_``; applying it copies, and nests. When it may
+the tensors of ``ema_model`` itself and moved by ``torch._foreach_*``; applying it copies, and nests. When it may
 go: when the host's ``EMA`` does the same.
 """
 
@@ -52,7 +52,10 @@ class EMA:
                 self.shadow[name] = parameter.detach().clone()
             averages.append(self.shadow[name])
             parameters.append(parameter.detach())
-        torch._foreach_lerp_(averages, parameters, 1.0 - self.decay)
+        # In the host's order, so that it is the host's average to the last bit.
+        shares = torch._foreach_mul(parameters, 1.0 - self.decay)
+        torch._foreach_mul_(averages, self.decay)
+        torch._foreach_add_(averages, shares)
 
     def apply_shadow(self) -> None:
         """Put a copy of the average into the model; inside another ``apply_shadow`` this changes nothing."""
