@@ -50,7 +50,7 @@ class NS3LHook(Hook):
         logits, negatives = self.logits_and_negatives(algorithm)
         loss = ns3l_loss(logits, negatives)
         weight = self.settings.weight * ramp_at(algorithm, self.settings.ramp, self.ramp_shape)
-        algorithm.out_dict["loss"] = algorithm.out_dict["loss"] + weight * loss
+        algorithm.out_dict["loss"] = torch.add(algorithm.out_dict["loss"], loss, alpha=weight)
         if is_logged(algorithm):
             algorithm.log_dict.update(self.figures(loss, logits, negatives))
             log_total(algorithm)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from usb_negsamp.functional import default_threshold, ns3l_loss, threshold_negatives
 
@@ -225,3 +227,54 @@ def test_under_the_usual_threshold_one_pass_leaves_at_least_one_kth(seed: int, k
 def test_wrong_arguments_are_named(logits: Tensor, negatives: Tensor, reduction: str, name: str) -> None:
     with pytest.raises(ValueError, match=rf"Expected argument `{name}` to be .*, but got "):
         ns3l_loss(logits, negatives, reduction)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10**6), st.integers(2, 20), st.floats(0.01, 30.0), st.sampled_from([torch.float32, torch.float64])
+)
+def test_value_to_the_bit_and_gradient_to_rounding_are_those_of_two_log_softmaxes(
+    seed: int, k: int, scale: float, dtype: torch.dtype
+) -> None:
+    logits, negatives = random_case(seed, k=k, scale=scale)
+    leaf = logits.to(dtype).requires_grad_()
+    kept, likeliest = leaf.masked_fill(negatives, -math.inf).log_softmax(1).max(1, keepdim=True)
+    expected = (kept - leaf.log_softmax(1).gather(1, likeliest)).squeeze(1)
+    assert torch.equal(ns3l_loss(leaf, negatives, "none"), expected)
+    [by_autograd] = torch.autograd.grad(expected.sum(), leaf)
+    rounding = 4 * torch.finfo(dtype).eps
+    torch.testing.assert_close(gradient(leaf.detach(), negatives), by_autograd, rtol=0, atol=rounding)
+
+
+class Operations(TorchDispatchMode):
+    """Counts the operations that compute something: each is a kernel or more on a GPU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        results = func(*args, **(kwargs or {}))
+        if not any(result.alias_info is not None for result in func._schema.returns):
+            self.names.append(func._schema.name)
+        return results
+
+
+def test_it_takes_few_operations() -> None:
+    logits, negatives = random_case(0)
+    leaf = logits.float().requires_grad_()
+    with Operations() as forward:
+        loss = ns3l_loss(leaf, negatives)
+    with Operations() as backward:
+        torch.autograd.grad(loss, leaf)
+    # Of autograd's own, backward has a gradient of ones and its division among the rows.
+    assert len(forward.names) <= 9, forward.names
+    assert len(backward.names) <= 7, backward.names
+
+
+def test_functions_of_functions_take_it() -> None:
+    logits, negatives = random_case(1)
+    by_func = torch.func.grad(lambda z: ns3l_loss(z, negatives))(logits)
+    assert torch.equal(by_func, gradient(logits, negatives, "mean"))
+    both = torch.func.vmap(lambda z: ns3l_loss(z, negatives, "none"))(torch.stack([logits, 2 * logits]))
+    assert torch.equal(both[1], ns3l_loss(2 * logits, negatives, "none"))

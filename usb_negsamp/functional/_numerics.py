@@ -23,7 +23,7 @@ def without_autocast(x: Tensor) -> AbstractContextManager[object]:
 def reduce_rows(values: Tensor, reduction: str) -> Tensor:
     """Reduce one value a row: ``"mean"`` over all rows (0 if there are none), ``"sum"``, or ``"none"``."""
     if reduction == "mean":
-        return values.sum() / max(values.shape[0], 1)
+        return values.mean() if values.shape[0] else values.sum()
     return values.sum() if reduction == "sum" else values
 
 

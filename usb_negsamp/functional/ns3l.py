@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -11,6 +14,8 @@ from usb_negsamp.functional._numerics import (
     reduce_rows,
     without_autocast,
 )
+
+_LOW = 1e30
 
 
 def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Tensor:
@@ -40,8 +45,8 @@ def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Ten
     with without_autocast(logits):
         z = at_least_float32(logits)
         # A row with nothing left is one with nothing hidden: a difference of equal terms, 0 with its gradient.
-        hidden = negatives & ~negatives.all(dim=1, keepdim=True)
-        return reduce_rows(hidden_mass_loss(z, F.log_softmax(z, dim=1), hidden), reduction)
+        hidden = negatives > negatives.all(dim=1, keepdim=True)
+        return reduce_rows(hidden_mass_loss(z, F.log_softmax(z.detach(), dim=1), hidden), reduction)
 
 
 def hidden_mass_loss(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:
@@ -50,7 +55,37 @@ def hidden_mass_loss(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:
     ``log_probs`` is the log-softmax of ``z``; no row of the bool ``hidden`` may be all true. Rows without hidden
     classes give exactly 0 and no gradient.
     """
-    # For any kept class the two log-softmaxes differ by the loss. Their kernels are fused, which logsumexp's
-    # are not, and nothing rounds against large logits; the likeliest kept class keeps the first term near 0.
-    kept, likeliest = F.log_softmax(z.masked_fill(hidden, float("-inf")), dim=1).max(dim=1, keepdim=True)
-    return (kept - log_probs.gather(1, likeliest)).squeeze(1)
+    loss: Tensor = _HiddenMass.apply(z, log_probs.detach(), hidden)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _HiddenMass(torch.autograd.Function):
+    """The gradient by its formula, p - q where q are the probabilities among the kept classes: five kernels.
+
+    It is that of autograd to a rounding, of which there are fewer here.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:
+        # For any kept class the two log-softmaxes differ by the loss. Their kernels are fused, which logsumexp's
+        # are not, and nothing rounds against large logits; the likeliest kept class keeps the first term near 0.
+        kept, likeliest = F.log_softmax(_kept(z, hidden), dim=1).max(dim=1, keepdim=True)
+        return (kept - log_probs.gather(1, likeliest)).squeeze(1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        z, _, hidden = inputs
+        ctx.save_for_backward(z, hidden)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        z, hidden = ctx.saved_tensors
+        difference = torch.softmax(z, dim=1) - torch.softmax(_kept(z, hidden), dim=1)
+        return difference * gradients[0].unsqueeze(1), None, None
+
+
+def _kept(z: Tensor, hidden: Tensor) -> Tensor:
+    """``z``, and so low where it is hidden that its exponential beside any other is 0; filling would be two kernels."""
+    return torch.add(z, hidden, alpha=-_LOW)
