@@ -4,7 +4,7 @@
 
 A row is one variant: the median over its turns of the seconds a step, and the median over turns of its ratio to the
 plain algorithm in the same turn. The bare host is the same algorithm with the repairs undone that change the work of a
-step: averaging of weights, timers, freezing of batch norm, and VAT's direction.
+step: averaging of weights, timers, freezing of batch norm, VAT's direction, and all that makes the host wait for a GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from training_steps import (
 
 from usb_negsamp.host import patching
 
-STEP_REPAIRS = ("moving_average", "step_timer", "batch_norm_control", "virtual_adversary")
+STEP_REPAIRS = (
+    *("moving_average", "autocast_cache", "step_timer", "batch_norm_control", "virtual_adversary"),
+    *("batch_transfer", "step_figures", "freematch_on_device", "flexmatch_on_device", "softmatch_on_device"),
+    "dist_align_queue",
+)
 # Label of a row: what is added to the algorithm's name, and its keys.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "plain": ("", {}),

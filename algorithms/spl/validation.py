@@ -13,6 +13,7 @@ from torch import Tensor
 
 from usb_negsamp.data.splits.sampling import ascending, class_order, proportional_shares
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.evaluation.networks import shapes_of_the_moment
 from usb_negsamp.host.transfer import on_device
 
 
@@ -115,11 +116,12 @@ def measure(algorithm: Any, validation: Validation, part: np.ndarray) -> tuple[f
     # Read at the end alone; in float64, as Python's numbers are.
     correct, loss = (torch.zeros((), dtype=dtype, device=device) for dtype in (torch.int64, torch.float64))
     try:
-        for batch in validation.batches(part, algorithm.args.eval_batch_size):
-            inputs, labels = inputs_and_labels(algorithm, batch)
-            logits = algorithm.model(inputs)["logits"].float()
-            correct += (logits.argmax(1) == labels).sum()
-            loss += F.cross_entropy(logits, labels, reduction="sum")
+        with shapes_of_the_moment():
+            for batch in validation.batches(part, algorithm.args.eval_batch_size):
+                inputs, labels = inputs_and_labels(algorithm, batch)
+                logits = algorithm.model(inputs)["logits"].float()
+                correct += (logits.argmax(1) == labels).sum()
+                loss += F.cross_entropy(logits, labels, reduction="sum")
     finally:
         algorithm.model.train(was_training)
     return int(correct) / len(part), float(loss) / len(part)

@@ -46,6 +46,16 @@ def test_evaluation_works_before_training_which_the_hosts_does_not(tmp_path):
         AlgorithmBase.evaluate(algorithm, "eval")
 
 
+def test_shapes_that_come_once_are_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    algorithm = build_tiny("fixmatch", tmp_path)
+    measured = []
+    algorithm.model.register_forward_pre_hook(lambda *_: measured.append(torch.backends.cudnn.benchmark))
+    algorithm.evaluate("eval")
+    algorithm.model(torch.zeros(2, 3, 16, 16))
+    assert measured == [False, True]
+
+
 def test_a_best_model_is_saved_though_its_accuracy_is_zero(tmp_path, monkeypatch):
     algorithm = build_tiny("fixmatch", tmp_path)
     monkeypatch.setattr(algorithm, "evaluate", lambda dest: {f"{dest}/top-1-acc": 0.0})

@@ -20,6 +20,7 @@ from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.training import run, session
 from usb_negsamp.run.training.console import Console
+from usb_negsamp.run.training.process_group import process_group
 from usb_negsamp.run.training.session import Session, choose_device
 
 SECOND = Process(rank=1, local_rank=1, world_size=2)
@@ -101,3 +102,19 @@ def test_freed_memory_is_kept_on_the_cpu(
     args = Namespace(save_dir=str(tmp_path), save_name="one", deterministic=False)
     with session.open_session(args, Process(), Console(active=False), device_type):
         assert len(calls) == asked
+
+
+@pytest.mark.parametrize(("device_type", "backend"), [("cuda", "nccl"), ("cpu", "gloo")])
+def test_the_group_is_told_the_gpu_of_its_process(
+    device_type: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined: list[Any] = []
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("MASTER_PORT", "1")
+    monkeypatch.setattr(
+        torch.distributed, "init_process_group", lambda kind, **more: joined.append((kind, more["device_id"]))
+    )
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: joined.append("left"))
+    with process_group(SECOND, device_type):
+        pass
+    assert joined == [(backend, torch.device("cuda", 1) if device_type == "cuda" else None), "left"]

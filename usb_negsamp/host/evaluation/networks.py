@@ -50,6 +50,17 @@ def predict(algorithm: HostAlgorithm, eval_dest: str, out_key: str = "logits") -
 
 
 @contextmanager
+def shapes_of_the_moment() -> Iterator[None]:
+    """Inside the block cuDNN chooses its kernels without measuring them, which batches that come once never repay."""
+    cudnn: Any = torch.backends.cudnn
+    before, cudnn.benchmark = cudnn.benchmark, False
+    try:
+        yield
+    finally:
+        cudnn.benchmark = before
+
+
+@contextmanager
 def averaged_weights(algorithm: HostAlgorithm) -> Iterator[None]:
     """Inside the block ``algorithm.model`` is what is evaluated: the averaged weights (the live ones before training).
 
@@ -60,7 +71,7 @@ def averaged_weights(algorithm: HostAlgorithm) -> Iterator[None]:
     if algorithm.ema is not None:
         algorithm.ema.apply_shadow()
     try:
-        with reestimated_batch_norm(algorithm):
+        with shapes_of_the_moment(), reestimated_batch_norm(algorithm):
             yield
     finally:
         if algorithm.ema is not None:

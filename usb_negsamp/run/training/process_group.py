@@ -21,9 +21,14 @@ def process_group(process: Process, device_type: str) -> Iterator[None]:
     absent = [name for name in ("MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name)]
     if absent:
         raise ConfigError(f"WORLD_SIZE is {process.world_size}, but {absent[0]} is not set: start it by torchrun")
-    backend = "nccl" if device_type == "cuda" else "gloo"
+    on_gpu = device_type == "cuda"
     torch.distributed.init_process_group(
-        backend, init_method="env://", rank=process.rank, world_size=process.world_size
+        "nccl" if on_gpu else "gloo",
+        init_method="env://",
+        rank=process.rank,
+        world_size=process.world_size,
+        # Else the first barrier has to guess the GPU, and says so.
+        device_id=torch.device("cuda", process.local_rank) if on_gpu else None,
     )
     try:
         yield
