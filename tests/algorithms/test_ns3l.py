@@ -185,7 +185,7 @@ GOLDEN_LOSSES = [2.945, 2.567, 2.332, 2.934, 2.425, 2.41, 2.486, 2.267, 2.478, 2
 
 
 def test_the_golden_loss_curve_of_a_tiny_run(tmp_path):
-    """Losses of ten steps, by which rounding grows to a hundredth: a change of the method or of data order shows here."""
+    """Losses of ten steps; rounding grows to a hundredth by then: a change of method or of data order shows here."""
     from usb_negsamp.host import Hook
 
     losses = []
