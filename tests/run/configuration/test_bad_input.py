@@ -78,7 +78,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"save_name": ".."}, "save_name: expected the name of a folder, but got '..'"),
     ({"save_name": "."}, "save_name: expected the name of a folder, but got '.'"),
     ({"save_name": "one/.."}, "save_name: expected the name of a folder, but got 'one/..'"),
-    ({"save_name": "x" * 300}, "a name in it is longer than 255 bytes"),
+    ({"save_name": "x" * 300}, "xxx' cannot be the run's folder: a name in it is longer than 255 bytes"),
     ({"train_sampler": "WeightedRandomSampler"}, "unknown train_sampler 'WeightedRandomSampler'; did you mean 'Random"),
     ({"ent_loss_ratio": -5}, "ent_loss_ratio: expected a number of at least 0, but got -5"),
     ({"algorithm": "freematch", "ema_p": 2}, "ema_p: expected a number from 0 to 1, but got 2"),

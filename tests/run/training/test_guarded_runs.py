@@ -12,6 +12,7 @@ import pytest
 from one_line import contents
 from sweep_request import sweep_request
 
+from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.directory import LOCK
 from usb_negsamp.run.sweep.grid import make_plan
@@ -72,6 +73,33 @@ def test_another_runs_checkpoint_does_not_replace_a_run(
     assert main(["train", "--c", "run.yaml", "--save_name", "other", "--seed", "1"]) == 0
     words = ["--resume", "--load_path", "runs/other/latest_model.pth"]
     refused(run, capsys, "runs/one already holds a run, which going on from runs/other/latest_model.pth would", *words)
+
+
+GO_ON_ELSEWHERE = ["--resume", "--load_path", "runs/one/latest_model.pth", "--save_name", "more"]
+
+
+def test_a_run_that_goes_on_in_another_folder_has_its_best_model_there(write_config: WriteConfig) -> None:
+    # At this rate no later evaluation is better than the first.
+    run = trained(write_config, lr=1e-9)
+    assert main(["train", "--c", "run.yaml", *GO_ON_ELSEWHERE, "--num_train_iter", "6"]) == 0
+    assert Path("runs/more/model_best.pth").read_bytes() == (run / "model_best.pth").read_bytes()
+    assert Path("runs/more/results.csv").is_file()
+
+
+def test_without_the_best_model_so_far_the_next_one_is_the_best(write_config: WriteConfig) -> None:
+    run = trained(write_config, lr=1e-9)
+    (run / "model_best.pth").unlink()
+    assert main(["train", "--c", "run.yaml", *GO_ON_ELSEWHERE, "--num_train_iter", "6"]) == 0
+    assert read_checkpoint("runs/more/model_best.pth")["best_it"] == 5
+
+
+def test_a_training_that_is_done_needs_its_best_model(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(write_config)
+    (run / "model_best.pth").unlink()
+    refused(run, capsys, "expected the best model of the training beside runs/one/latest_model.pth", *GO_ON_ELSEWHERE)
+    assert not Path("runs/more").exists()
 
 
 def test_an_overwritten_run_is_there_until_the_new_one_can_begin(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.errors import ConfigError, quoted
 
 
 def check_folder(directory: Path, what: str) -> None:
@@ -28,7 +28,8 @@ def check_folder(directory: Path, what: str) -> None:
         raise ConfigError(f"{directory} cannot be the {what}'s folder: {existing} is {_kind(existing)}")
     longest = os.pathconf(existing, "PC_NAME_MAX")
     if any(len(os.fsencode(part)) > longest for part in directory.parts):
-        raise ConfigError(f"{directory} cannot be the {what}'s folder: a name in it is longer than {longest} bytes")
+        shown = quoted(str(directory))
+        raise ConfigError(f"{shown} cannot be the {what}'s folder: a name in it is longer than {longest} bytes")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise ConfigError(f"{directory} cannot be the {what}'s folder: {existing} is not writable")
 

@@ -34,7 +34,7 @@ from usb_negsamp.run.training.interruption import Interrupted, InterruptionHook,
 from usb_negsamp.run.training.outcome import report_outcome
 from usb_negsamp.run.training.process_group import wait_for_all
 from usb_negsamp.run.training.progress import ProgressHook
-from usb_negsamp.run.training.resume import check_same_configuration, check_source, go_on_from
+from usb_negsamp.run.training.resume import bring_best_model, check_same_configuration, check_source, go_on_from
 from usb_negsamp.run.training.session import Session, choose_device, open_session
 from usb_negsamp.run.training.spl_stage import StageHook
 from usb_negsamp.run.training.summary import what_is_done
@@ -140,6 +140,8 @@ class _Run:
         )
         # First of all: what has a manifest can be gone on with.
         manifest.write()
+        if self.checkpoint is not None:
+            bring_best_model(self.checkpoint, session.directory, algorithm)
         if data.split is not None:
             write_split(session.directory, data.split)
         session.log.open(session.directory)
