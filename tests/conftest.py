@@ -35,6 +35,7 @@ collect_ignore_glob = ["conftest.py", "*/conftest.py"]
 HERE = Path(__file__).parent
 RUNS = (
     "algorithms",
+    "fuzz",
     "host/checkpoints",
     "run/checkout",
     "run/finished_runs",

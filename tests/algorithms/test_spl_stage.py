@@ -9,6 +9,7 @@ import torch
 from spl_runs import SHORT, Cut, CutHook, Watch, equal, run, trained_run
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable
+from usb_negsamp.host import Hook
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.checkpoints.resume import resume
 from usb_negsamp.host.randomness import keyed_randomness
@@ -126,6 +127,25 @@ def test_dense_fine_tuning_masks_nothing_and_reads_v1_alone(tmp_path, trained):
     for before, after in watch.pairs("finetune"):
         assert all(not torch.equal(before["parameters"][n], after["parameters"][n]) for n in ("classifier.weight",))
     assert algorithm.stage.history[-1]["train/spl_v1_loss"] < algorithm.stage.history[0]["train/spl_v1_loss"]
+
+
+class Momentum(Hook):
+    """Keeps, at each update of the weights, the step's number in its phase and whether the optimizer remembers any."""
+
+    settings_only = True
+
+    def __init__(self):
+        self.found = []
+
+    def before_spl_stage(self, algorithm):
+        stage = algorithm.stage
+        stage.optimizer.register_step_pre_hook(lambda *_: self.found.append((stage.step, bool(stage.optimizer.state))))
+
+
+def test_no_momentum_goes_from_one_mask_to_the_next(tmp_path, trained):
+    momentum = Momentum()
+    run(tmp_path, trained, hooks=[momentum], spl_rounds=2, spl_outer_steps=2)
+    assert momentum.found == [(1, False), (2, True)] * 2
 
 
 def test_ablations_leave_out_what_they_say(tmp_path, trained):

@@ -29,11 +29,6 @@ def seed() -> int:
     return int(os.environ.get("FUZZ_SEED", "0"))
 
 
-def number_of_examples(default: int) -> int:
-    """``FUZZ_EXAMPLES`` of the environment, or what is quick enough for each run of the tests."""
-    return int(os.environ.get("FUZZ_EXAMPLES", default))
-
-
 @pytest.fixture
 def work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current directory, no other process, no net, and bounded memory."""

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from altered import Altered
-from command import broken_rule
-from conftest import number_of_examples
-from drawn import BASE
+from drawn_configurations import BASE
+from one_call import broken_rule, number_of_examples
+from random_alterations import Altered
 
 from usb_negsamp.run.cli.main import main
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from command import broken_rule
-from conftest import number_of_examples
-from drawn import Drawn
+from drawn_configurations import Drawn
+from one_call import broken_rule, number_of_examples
 
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.run.training import run

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from altered import ABSENT, altered
+from altered_copy import ABSENT, altered
 
 from usb_negsamp import ConfigError
 from usb_negsamp.host.checkpoints.file import read_checkpoint, write_checkpoint

@@ -5,9 +5,9 @@ import torch
 from semilearn.core.utils import misc
 from torch import nn
 
-from usb_negsamp.host import patching
+from usb_negsamp.host import Hook, patching
 from usb_negsamp.nets import small_cnn
-from usb_negsamp.testing import parameters_of, train_tiny
+from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 
 def averaged(decay=0.5):
@@ -92,3 +92,28 @@ def test_momentum_zero_is_the_model_itself():
         model.weight.add_(torch.randn(2, 2))
     ema.update()
     assert torch.equal(ema.shadow["weight"], model.weight)
+
+
+class Watch(Hook):
+    """Keeps the weights after every step."""
+
+    settings_only = True
+
+    def __init__(self):
+        self.weights = []
+
+    def after_train_step(self, algorithm):
+        self.weights.append([parameter.detach().clone() for parameter in algorithm.model.parameters()])
+
+
+def test_every_step_of_a_run_moves_the_average_once(tmp_path):
+    run, watch = build_tiny("supervised", tmp_path, ema_m=0.9, num_train_iter=4, lr=0.03), Watch()
+    expected = [parameter.detach().clone() for parameter in run.model.parameters()]
+    run.register_hook(watch, None, "LOWEST")
+    run.train()
+    for weights in watch.weights:
+        expected = [0.9 * average + 0.1 * weight for average, weight in zip(expected, weights, strict=True)]
+    assert len(watch.weights) == 4
+    for average, kept, here in zip(expected, run.ema.shadow.values(), run.ema_model.parameters(), strict=True):
+        assert torch.allclose(kept, average, atol=1e-6)
+        assert torch.equal(here, kept)

@@ -18,6 +18,11 @@ SECONDS = 120
 MARK = "usb-negsamp: error: "
 
 
+def number_of_examples(default: int) -> int:
+    """``FUZZ_EXAMPLES`` of the environment, or what is quick enough for each run of the tests."""
+    return int(os.environ.get("FUZZ_EXAMPLES", default))
+
+
 class Hangs(BaseException):
     """Raised in a call that takes too long; no handler of the package may catch it."""
 
