@@ -91,6 +91,8 @@ class Drawn:
     def configuration(self) -> tuple[dict[str, Any], list[str]]:
         """The content of a file, and words for the command line."""
         content: dict[str, Any] = {**BASE, "algorithm": self.random.choice(self.algorithms)}
+        if content["algorithm"].endswith("_spl"):
+            content.update(spl_mismatch=0.5, validation_size=60)
         keys = definitions_for(content["algorithm"])
         words: list[str] = []
         for name in self.random.sample(sorted(keys), self.random.choice((1, 1, 2, 2, 3, 6))):
@@ -103,7 +105,7 @@ class Drawn:
         return content, words
 
     def _value(self, key: Key) -> Any:
-        kind = self.random.choices((self._right, self._border, self._absurd, self._wrong_type), (6, 3, 2, 1))[0]
+        kind = self.random.choices((self._right, self._border, self._absurd, self._wrong_type), (10, 3, 2, 1))[0]
         return kind(key)
 
     def _right(self, key: Key) -> Any:
