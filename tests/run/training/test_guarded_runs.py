@@ -58,6 +58,18 @@ def test_a_run_goes_on_as_what_it_was(
     refused(trained(write_config), capsys, fragment, "--resume", *words)
 
 
+def test_a_run_that_has_lost_what_it_was_asked_says_so_where_it_goes_on(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(write_config)
+    words = "usb-negsamp: runs/one holds no manifest.json: it is not known whether its run was asked the same"
+    assert main(["train", "--c", "run.yaml", "--resume", "--num_train_iter", "6"]) == 0
+    assert words not in capsys.readouterr().err
+    (run / "manifest.json").unlink()
+    assert main(["train", "--c", "run.yaml", "--resume", "--num_train_iter", "8"]) == 0
+    assert words in capsys.readouterr().err.splitlines()
+
+
 def test_a_run_may_be_made_longer_and_shown_otherwise(write_config: WriteConfig) -> None:
     run = trained(write_config)
     words = ["--num_train_iter", "6", "--num_log_iter", "1", "--eval_batch_size", "64", "--curve", "false"]

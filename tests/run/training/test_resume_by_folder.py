@@ -100,7 +100,7 @@ def test_the_counted_labels_of_an_adaptation_need_be_no_multiple_of_the_classes(
     [
         (["runs/one", "--lr", "0.5"], "the run in runs/one has lr 0.03 (now 0.5)"),
         (["runs/one", "--algorithm", "fixmatch"], "has algorithm vat_ns3l (now fixmatch)"),
-        (["runs/one"], "nothing to resume: the run in runs/one has finished all 4 iterations"),
+        (["runs/one"], "nothing to resume: the run in runs/one has finished: 4 iterations"),
         (["runs/one", "--num_train_iter", "2"], "num_train_iter: expected at least the 4 iterations"),
         (["runs/one", "--lrr", "2"], "unknown key 'lrr'; did you mean 'lr'"),
         (["runs/one", "--save_name", "x"], "goes on in the run's own folder: --save_name cannot be given"),

@@ -17,6 +17,7 @@ from usb_negsamp.key import Affects
 from usb_negsamp.run.records.directory import BEST, MANIFEST
 from usb_negsamp.run.records.manifest import difference, read_manifest
 from usb_negsamp.run.records.split_file import check_held_out, check_same_split
+from usb_negsamp.run.training.summary import what_is_done
 
 
 def go_on_from(
@@ -54,7 +55,7 @@ def go_on_from(
         algorithm.hooks_dict["EvaluationHook"].has_best = False
     if manifest.get("exit_reason") == "finished" and algorithm.it >= algorithm.num_train_iter:
         raise ConfigError(
-            f"nothing to resume: the run in {directory} has finished all {algorithm.num_train_iter} iterations"
+            f"nothing to resume: the run in {directory} has finished: {what_is_done(config, algorithm.num_train_iter)}"
         )
 
 

@@ -37,7 +37,7 @@ from usb_negsamp.run.training.progress import ProgressHook
 from usb_negsamp.run.training.resume import bring_best_model, check_same_configuration, check_source, go_on_from
 from usb_negsamp.run.training.session import Session, choose_device, open_session
 from usb_negsamp.run.training.spl_stage import StageHook
-from usb_negsamp.run.training.summary import what_is_done
+from usb_negsamp.run.training.summary import of_iteration, what_is_done
 
 
 def carry_out(resolved: Resolved, argv: Sequence[str], process: Process) -> int:
@@ -118,8 +118,14 @@ class _Run:
         self.session.console.line(
             f"usb-negsamp: {config['algorithm']} on {config['dataset']}, {what} on {device}, "
             f"into {self.session.directory}"
-            + (f", from iteration {algorithm.it} of {self.checkpoint}" if self.checkpoint else "")
+            + (f", from {of_iteration(config, algorithm.it)}{self.checkpoint}" if self.checkpoint else "")
         )
+        if self.checkpoint == self.session.directory / LATEST and not (self.session.directory / MANIFEST).is_file():
+            # The host's own script writes none; a run of ours has lost what a resume is compared with.
+            self.session.console.line(
+                f"usb-negsamp: {self.session.directory} holds no {MANIFEST}: it is not known whether its run was asked "
+                "the same"
+            )
         for line in data.lines:
             self.session.console.line(f"usb-negsamp: {line}")
 
@@ -168,7 +174,7 @@ class _Run:
             self.has_begun = True
             self._end(manifest, str(interrupted), interrupted.iterations_done)
             session.console.line(
-                f"usb-negsamp: {interrupted} after iteration {interrupted.iterations_done}; saved "
+                f"usb-negsamp: {interrupted}; saved {of_iteration(self.resolved.mapping, interrupted.iterations_done)}"
                 f"{session.directory / LATEST}, `usb-negsamp train --resume {session.directory}` goes on from there"
             )
             return 128 + interrupted.signum

@@ -59,6 +59,15 @@ def what_is_done(config: Mapping[str, Any], iterations: int) -> str:
     return f"{_STAGES[config.get('spl_control')].what} {config.get('spl_from') or 'the untrained network'}"
 
 
+def of_iteration(config: Mapping[str, Any], iteration: int) -> str:
+    """Return the words before a checkpoint that say when it was written, or none where a run has no training.
+
+    >>> of_iteration({"algorithm": "vat"}, 600), of_iteration({"algorithm": "vat_spl", "spl_from": "runs/vat"}, 600)
+    ('iteration 600 of ', '')
+    """
+    return "" if _without_training(config) else f"iteration {iteration} of "
+
+
 class _Stage(NamedTuple):
     """Words for what the stage of SPL, or a control in its place, does."""
 
