@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
+from usb_negsamp.host.pass_averages import averaging_passes
 from usb_negsamp.host.transfer import on_device
 
 
@@ -50,19 +51,15 @@ def average_batch_statistics(model: nn.Module, batches: Iterable[Tensor]) -> Non
     if not layers:
         return
     modes = [(module, module.training) for module in model.modules()]
-    momenta = [layer.momentum for layer in layers]
     device = next(model.parameters()).device
     model.eval()
     try:
         for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None
             layer.train()
-        for batch in batches:
-            model(on_device(batch, device))
+        with averaging_passes(layers):
+            for batch in batches:
+                model(on_device(batch, device))
     finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
         for module, training in modes:
             module.training = training
 

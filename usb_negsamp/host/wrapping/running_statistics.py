@@ -7,6 +7,7 @@ without an update, and its batch norms average what such a step shows them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -17,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.host.checkpoints.form import is_state
+from usb_negsamp.host.pass_averages import averaging_passes
 from usb_negsamp.host.randomness import keyed_randomness, mix
 from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
@@ -47,17 +49,15 @@ def reestimate_batch_norm(algorithm: Any) -> None:
     if not layers:
         return
     was_training = algorithm.model.training
-    before = [(layer.momentum, _statistics(layer)) for layer in layers]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None
-    algorithm.model.train()
+    before = [_statistics(layer) for layer in layers]
+    passes: Counter[_BatchNorm] = Counter()
     try:
-        _take_steps(algorithm)
+        with averaging_passes(layers) as passes:
+            algorithm.model.train()
+            _take_steps(algorithm)
     finally:
-        for layer, (momentum, statistics) in zip(layers, before, strict=True):
-            layer.momentum = momentum
-            if layer.num_batches_tracked == 0:
+        for layer, statistics in zip(layers, before, strict=True):
+            if not passes[layer]:
                 _put_back(layer, statistics)
         algorithm.model.train(was_training)
 
