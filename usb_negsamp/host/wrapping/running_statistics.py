@@ -18,7 +18,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.host.checkpoints.form import is_state
-from usb_negsamp.host.pass_averages import averaging_passes
 from usb_negsamp.host.randomness import keyed_randomness, mix
 from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
@@ -26,6 +25,7 @@ from usb_negsamp.host.wrapping.after_training import (
     step_without_update,
     training_batches,
 )
+from usb_negsamp.host.wrapping.pass_averages import averaging_passes
 
 NUM_STEPS = 50
 """Steps that statistics are averaged over: the average by PyTorch's default momentum, 0.1, weighs about 20."""
