@@ -119,6 +119,10 @@ def test_labels_of_other_images_are_not_gone_on_with(tmp_path, flexmatch):
     found = carried_by_source(flexmatch, "flexmatch_spl", manifest["split_seed"], present)
     number = len(checkpoint["selected_label"])
     assert found == (None, f"selected_label is ({number},) there and ({number - 1},) here")
+    hooks = {"MaskingHook": {"classwise_acc": torch.zeros(3)}}
+    present = {**checkpoint, "run_state": {**checkpoint["run_state"], "hooks": hooks}}
+    found = carried_by_source(flexmatch, "flexmatch_spl", manifest["split_seed"], present)
+    assert found == (None, "of its hook MaskingHook, classwise_acc is (10,) there and (3,) here")
     found = carried_by_source(flexmatch, "flexmatch_spl", manifest["split_seed"] + 1, checkpoint)
     assert found == (None, f"its split_seed was {manifest['split_seed']}")
 

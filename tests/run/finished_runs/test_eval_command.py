@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from one_line import assert_one_line, contents
 from PIL import Image
 
+from usb_negsamp.host.checkpoints.file import read_checkpoint, write_checkpoint
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration import checks
 from usb_negsamp.run.finished_runs.rebuild import build_again
@@ -126,6 +128,29 @@ def test_other_data_than_the_run_s_are_refused(write_config: WriteConfig, capsys
     )
     assert_one_line(["eval", run], line, Path(), capsys)
     assert_one_line(["eval", run, "--model", "spl"], "expected model_spl.pth (--model spl)", Path(), capsys)
+
+
+def test_a_checkpoint_of_another_network_is_one_line_for_each_who_reads_it(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained(write_config, algorithm="pseudolabel_dnll")
+    best = Path(run, "model_best.pth")
+    saved = read_checkpoint(best)
+    weights = dict(saved["ema_model"])
+    name = next(name for name, tensor in weights.items() if tensor.dim() == 4)
+    peer = {**saved["peer"], "ema_model": {**weights, name: torch.zeros(3)}}
+    differs = "differ in 1 tensors, first"
+    for changes, line in (
+        ({"ema_model": {**weights, name: torch.zeros(3)}}, f"model_best.pth, but they {differs} {name} is (3,) there"),
+        ({"ema_model": {**weights, "more": torch.zeros(3)}}, f"{differs} more is not expected"),
+        ({"peer": peer}, f"{differs} {name} is (3,) there"),
+        ({"peer": 3}, "but it has no ema_model"),
+        ({"run_state": {**saved["run_state"], "numpy_rng": 3}}, "expected the state of NumPy's generator"),
+    ):
+        write_checkpoint({**saved, **changes}, best)
+        capsys.readouterr()
+        assert_one_line(["eval", run], line, Path(), capsys)
+        assert_one_line(["figure", run], line, Path(), capsys)
 
 
 @pytest.mark.parametrize(

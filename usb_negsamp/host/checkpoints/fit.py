@@ -128,15 +128,25 @@ def unlike(entries: Mapping[str, Any], saved: Mapping[str, Any], optional: Itera
 
 
 def unlike_own_entries(present: Mapping[str, Any], saved: Mapping[str, Any]) -> str:
-    """What keeps ``saved`` from having all that the algorithm of ``present`` writes of its own, of both networks."""
+    """What keeps ``saved`` from having all that the algorithm of ``present`` writes of its own, of both networks.
+
+    Of hooks, whose numbers may be settings, the tensors that both have are compared.
+    """
     for name, entry in own_entries(present).items():
         there = saved.get(name)
-        if holds_training(entry) and isinstance(there, Mapping):
-            reason = unlike_own_entries(entry, there)
+        if holds_training(entry) and holds_training(there):
+            networks = {part: entry[part] for part in ("model", "ema_model")}
+            reason = unlike(networks, there) or unlike_own_entries(entry, there)
         else:
             reason = unlike({name: entry}, saved)
         if reason:
             return reason
+    here, there = (state.get("run_state", {}).get("hooks", {}) for state in (present, saved))
+    for name in set(here) & set(there):
+        tensors = {key: value for key, value in here[name].items() if isinstance(value, Tensor) and key in there[name]}
+        reason = unlike(tensors, there[name])
+        if reason:
+            return f"of its hook {name}, {reason}"
     return ""
 
 

@@ -190,7 +190,7 @@ def own_entries(saved: Mapping[str, Any]) -> dict[str, Any]:
     return {name: entry for name, entry in saved.items() if name not in ENTRIES}
 
 
-def holds_training(entry: Any) -> bool:
+def holds_training(entry: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether an entry of a checkpoint is that of a second network: a whole checkpoint in itself."""
     return isinstance(entry, Mapping) and "model" in entry
 
