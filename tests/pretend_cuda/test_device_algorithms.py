@@ -13,11 +13,11 @@ import usb_negsamp
 from usb_negsamp.algorithms import ALONE, WRAPPERS, host_names
 
 IN_SHORT = (
-    "comatch_dnll",
+    "crmatch",
+    "dualstudent_dnll",
     "fixmatch_ns3l",
     "freematch_ns3l",
     "meanteacher_dnll_spl",
-    "mixmatch_ns3l",
     "simmatch",
     "vat_ns3l",
 )
