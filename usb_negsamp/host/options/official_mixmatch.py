@@ -27,6 +27,7 @@ from usb_negsamp.functional.mixup import mixup as mixup  # :mod:`mixed_classes` 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
+from usb_negsamp.host.transfer import on_device
 from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
 from usb_negsamp.key import NOT_NEGATIVE
 from usb_negsamp.settings import Settings, setting
@@ -144,8 +145,7 @@ def draw_mixing(num_samples: int, alpha: float, device: torch.device) -> tuple[T
 
     Both are drawn on the host, so that a seed gives the same on every device, and sent without waiting for it.
     """
-    partners = torch.randperm(num_samples, pin_memory=device.type == "cuda")
-    return partners.to(device, non_blocking=True), mixing_weights(num_samples, alpha, device)
+    return on_device(torch.randperm(num_samples), device), mixing_weights(num_samples, alpha, device)
 
 
 def interleaved_logits(algorithm: HostAlgorithm, images: Tensor, batch_size: int) -> Tensor:
