@@ -38,7 +38,7 @@ def test_a_run_ends_where_that_on_the_cpu_ends(algorithm: str, rounding: float) 
     there = train(algorithm, "gpu", **GPU)
     assert_sound(there)
     if algorithm.startswith("vat"):
-        # Its direction is the gradient at a perturbation of 1e-6, of which float32 leaves few digits.
+        # Its direction is a gradient near the divergence's minimum, of which float32 leaves few digits.
         rounding *= 10
     assert_same(train(algorithm, "cpu", **CPU), there, rounding)
 
