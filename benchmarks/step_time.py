@@ -28,7 +28,7 @@ from usb_negsamp.host import patching
 STEP_REPAIRS = (
     *("moving_average", "autocast_cache", "step_timer", "batch_norm_control", "virtual_adversary"),
     *("batch_transfer", "step_figures", "freematch_on_device", "flexmatch_on_device", "softmatch_on_device"),
-    "dist_align_queue",
+    *("dist_align_queue", "mixing_order"),
 )
 # Label of a row: what is added to the algorithm's name, and its keys.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from usb_negsamp.host.rewriting import rewritten
+from usb_negsamp.host.rewriting import expression, rewritten
 
 
 class Doubled(ast.NodeTransformer):
@@ -53,6 +53,16 @@ def test_a_traceback_names_the_line_of_the_file() -> None:
         last = traceback.extract_tb(raised.tb)[-1]
         lines.append((last.filename, last.lineno, last.line))
     assert lines[0] == lines[1]
+
+
+def test_an_expression_stands_where_the_other_stood() -> None:
+    class Divided(ast.NodeTransformer):
+        def visit_Constant(self, node: ast.Constant) -> ast.AST:
+            return expression("1 / 0", node) if node.value == 0 else node
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        rewritten(Child.failing, Divided())(Child())
+    assert traceback.extract_tb(raised.tb)[-1].line == "number = 0"
 
 
 def test_what_is_no_function_of_python_is_refused() -> None:

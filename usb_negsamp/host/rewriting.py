@@ -44,6 +44,14 @@ def rewritten(function: Callable[..., Any], change: ast.NodeTransformer) -> Call
     return result
 
 
+def expression(source: str, place: ast.expr) -> ast.expr:
+    """The expression ``source``, on the line of ``place``, which it takes the place of."""
+    tree = ast.parse(source, mode="eval").body
+    for node in ast.walk(tree):
+        ast.copy_location(node, place)
+    return tree
+
+
 def _definition(function: FunctionType) -> ast.Module:
     """The tree of ``function``: what an earlier change has made of it, not what its file says."""
     changed: ast.Module | None = vars(function).get(_TREE)

@@ -39,6 +39,7 @@ ORDER: tuple[str, ...] = (
     "softmatch_hook",
     "softmatch_on_device",
     "dist_align_queue",
+    "mixing_order",
     "flexmatch_on_device",
     "simmatch_precision",
     "warm_up_zero",

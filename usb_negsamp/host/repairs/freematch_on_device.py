@@ -21,7 +21,7 @@ from torch import Tensor
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.rewriting import rewritten
+from usb_negsamp.host.rewriting import expression, rewritten
 
 
 def _inverse(values: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class _UnaskedOnTheGPU(ast.NodeTransformer):
 
     def visit_If(self, node: ast.If) -> ast.AST:
         if ast.unparse(node.test) == "mask.sum() > 0":
-            node.test = ast.parse(f"mask.is_cuda or {ast.unparse(node.test)}", mode="eval").body
+            node.test = expression(f"mask.is_cuda or {ast.unparse(node.test)}", node.test)
         return self.generic_visit(node)
 
 
