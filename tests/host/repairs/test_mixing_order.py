@@ -39,7 +39,7 @@ def test_the_order_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def randperm(number: int, pin_memory: bool = False) -> Tensor:
         class Order(Tensor):
-            def to(self, device: Any, non_blocking: bool = False) -> Any:
+            def to(self, device: Any, non_blocking: bool = False) -> Any:  # type: ignore[override]
                 copies.append((pin_memory, non_blocking))
                 return drawn(number)
 
