@@ -15,7 +15,8 @@ from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import make_plan
-from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, mismatch_table, normalized_area
+from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, normalized_area
+from usb_negsamp.run.sweep.mismatch_table import mismatch_table
 from usb_negsamp.run.sweep.plan import Plan, Run
 
 WriteConfig = Callable[..., str]
@@ -109,6 +110,13 @@ def test_further_varied_keys_make_further_lines_and_no_level(write_config: Write
     assert [line.name for line in found.lines] == ["supervised lr=0.1", "supervised lr=0.3"]
     assert found.reference is None
     assert "over supervised" not in mismatch_table(found)
+
+
+def test_the_caption_names_every_setting_that_a_line_has(write_config: WriteConfig) -> None:
+    words = ["--grid", "num_labels=24,60", "mismatch_ratio=0,0.4", "mismatch_protocol=fixed_total,fixed_seen"]
+    found = curve(plan_of(write_config, *words, algorithm="vat"))
+    assert found.setting == "digits, 24 or 60 labels of 6 seen classes, fixed_total or fixed_seen"
+    assert found.lines[0].name == "vat num_labels=24 mismatch_protocol=fixed_total"
 
 
 @pytest.mark.parametrize("grid", [["lr=0.1,0.3"], ["mismatch_ratio=0.2", "lr=0.1,0.3"]])

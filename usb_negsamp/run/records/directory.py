@@ -139,7 +139,9 @@ def _checkpoint(args: Namespace, directory: Path) -> Path | None:
     if not args.load_path:
         latest = directory / LATEST
         if not latest.is_file() and not (directory / MANIFEST).is_file():
-            raise ConfigError(f"nothing to resume: {latest} does not exist")
+            raise ConfigError(
+                f"nothing to resume: {latest} does not exist; --resume RUN goes on with the run in the folder RUN"
+            )
         # A run that was killed before its first checkpoint begins anew.
         return latest if latest.is_file() else None
     path = Path(args.load_path)

@@ -15,8 +15,7 @@ from typing import Any
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.figures.picture import write_picture
-from usb_negsamp.run.markdown_table import format_table
-from usb_negsamp.run.report.markdown import show_difference, show_spread
+from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import Measure, common_measure
 from usb_negsamp.run.report.paired_statistics import Difference, Spread, paired_difference, spread
 from usb_negsamp.run.sweep.plan import Plan, Run
@@ -174,7 +173,7 @@ def curve_of(plan: Plan, rows: Sequence[tuple[Run, Mapping[str, str]]]) -> Misma
             if ratio in by_ratio
         }
         lines.append(Line(name, ratios, means, one_reference and algorithms[name] == REFERENCE))
-    return MismatchCurve(ratios, tuple(lines), measure, _setting(plan.runs[0].config))
+    return MismatchCurve(ratios, tuple(lines), measure, _setting([run.config for run in plan.runs]))
 
 
 def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
@@ -226,54 +225,20 @@ def _name(run: Run, others: Sequence[str]) -> str:
     return " ".join(parts + [f"{key}={run.point[key]}" for key in others if key != "algorithm"])
 
 
-def _setting(config: Mapping[str, Any]) -> str:
-    seen = config.get("seen_classes")
-    classes = f"{len(seen) if isinstance(seen, (list, tuple)) else seen} seen classes"
-    return f"{config['dataset']}, {config['num_labels']} labels of {classes}, {config.get('mismatch_protocol')}"
+def _setting(configs: Sequence[Mapping[str, Any]]) -> str:
+    """Return data, labels and protocol in words; what the lines differ in, their names say.
 
+    >>> config = {"dataset": "digits", "num_labels": 24, "seen_classes": [0, 1], "mismatch_protocol": "fixed_total"}
+    >>> _setting([config, {**config, "num_labels": 60, "dataset": "usps"}])
+    'digits or usps, 24 or 60 labels of 2 seen classes, fixed_total'
+    """
 
-TABLE = "mismatch_curve.md"
+    def either(values: Sequence[Any]) -> str:
+        return " or ".join(dict.fromkeys(str(value) for value in values))
 
-
-def mismatch_table(curve: MismatchCurve) -> str:
-    """Return the table with its caption as Markdown; ``curve`` must have a measure."""
-    compared = curve.reference is not None
-    head = ["algorithm", *(f"{ratio:g}" for ratio in curve.ratios), "area", "worst", "at", "n"]
-    head += [f"area over {REFERENCE}", f"below {REFERENCE} at"] if compared else []
-    rows = []
-    for line in curve.lines:
-        worst, where = line.worst()
-        cells = [line.name, *(_shown(line.at(ratio)) for ratio in curve.ratios), show_area(line)]
-        cells += [f"{worst:.2f}", "" if line.level else f"{where:g}", _counts(line)]
-        if compared:
-            over = curve.over_reference(line)
-            cells += ["" if over is None else show_difference(over), numbers(curve.below_reference(line))]
-        rows.append(cells)
-    marks = [" - ", *[" -: "] * (len(head) - 1)]
-    return f"{caption(curve)}\n\n{format_table(head, rows, marks)}"
-
-
-def caption(curve: MismatchCurve) -> str:
-    """Return what the figures are."""
-    assert curve.measure is not None
-    text = (
-        f"{curve.setting}. Test accuracy in percent on seen classes over {KEY}, {curve.measure.meaning}; mean ± "
-        "standard deviation over n label splits. Area: under the line, by trapezoids, over the range, of the splits "
-        "that have every mismatch; worst: the lowest mean, and where."
-    )
-    if curve.reference is not None:
-        text += (
-            f" {REFERENCE.capitalize()} training does not depend on the mismatch: one run on each split, or the mean "
-            "of several, stands for every mismatch. Differences are on the same splits, with their 95% interval "
-            "(paired t)."
-        )
-    return text
-
-
-def _shown(found: Spread | None) -> str:
-    return "" if found is None else show_spread(found)
-
-
-def _counts(line: Line) -> str:
-    counts = sorted({len(values) for values in line.accuracies.values()})
-    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    datasets = either([config["dataset"] for config in configs])
+    labels = either([config["num_labels"] for config in configs])
+    seen = [config.get("seen_classes") for config in configs]
+    classes = either([len(each) if isinstance(each, (list, tuple)) else each for each in seen])
+    protocol = either([config.get("mismatch_protocol") for config in configs])
+    return f"{datasets}, {labels} labels of {classes} seen classes, {protocol}"

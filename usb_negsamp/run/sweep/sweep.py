@@ -15,7 +15,8 @@ from usb_negsamp.run.report.measures import MEASURES
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import Request, make_plan
 from usb_negsamp.run.sweep.mismatch_curve import PICTURE as CURVE_PICTURE
-from usb_negsamp.run.sweep.mismatch_curve import TABLE, MismatchCurve, curve_of, draw_mismatch_curve, mismatch_table
+from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, draw_mismatch_curve
+from usb_negsamp.run.sweep.mismatch_table import TABLE, mismatch_table
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.results import SweepResults
 from usb_negsamp.run.sweep.run_state import failure, resume_arguments
