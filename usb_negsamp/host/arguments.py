@@ -71,12 +71,16 @@ def net_names() -> list[str]:
 
 def algorithms_reading(key: str) -> list[str]:
     """Return the registered algorithms, imbalanced ones included, whose ``get_argument()`` has ``key``."""
-    names = []
+    return [name for keys in own_keys() for name, own in keys.items() if key in own]
+
+
+def own_keys() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """The keys of every registered algorithm's ``get_argument()``, and those of the imbalanced ones."""
+    found = []
     for registry in (ALGORITHMS, IMB_ALGORITHMS):
-        for name in registry.keys():  # noqa: SIM118 - the host's registry is no mapping
-            if any(_dest(argument.name) == key for argument in registry[name].get_argument()):
-                names.append(name)
-    return names
+        names = list(registry.keys())  # the host's registry is no mapping
+        found.append({name: [_dest(argument.name) for argument in registry[name].get_argument()] for name in names})
+    return found[0], found[1]
 
 
 def _dest(flag: str) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.cli.parser import Command, Parser
 from usb_negsamp.run.configuration import choices
+from usb_negsamp.run.configuration.catalog import catalog
 from usb_negsamp.run.configuration.keys import OWN_KEYS, keys_of_methods, markdown_table
 from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.report.config_tables import config_tables
@@ -47,13 +48,17 @@ def _run(options: argparse.Namespace) -> int:
 
 def _print_names(kind: str | None) -> None:
     """Print the names of one kind, or of those listed together."""
-    import usb_negsamp
-
-    usb_negsamp.register()
+    found = catalog()
+    names = {
+        "algorithms": sorted(found.algorithms),
+        "wrappers": found.wrappers,
+        "datasets": found.datasets,
+        "nets": [*found.nets, "timm:NAME", "torchvision:NAME"],
+    }
     for name in [kind] if kind else LISTED_TOGETHER:
         if kind is None:
             print(f"{name}:")
-        for line in _LISTS[name]():
+        for line in names[name]:
             print(line if kind else f"  {line}")
 
 
@@ -63,28 +68,6 @@ def markdown_tables() -> str:
 
     usb_negsamp.register()
     return markdown_table((*OWN_KEYS, *keys_of_methods()))
-
-
-def _algorithms() -> list[str]:
-    return choices.algorithms()
-
-
-def _wrappers() -> list[str]:
-    from usb_negsamp.algorithms import WRAPPERS
-
-    return sorted(WRAPPERS)
-
-
-def _nets() -> list[str]:
-    return [*choices.nets(), "timm:NAME", "torchvision:NAME"]
-
-
-_LISTS: dict[str, Callable[[], list[str]]] = {
-    "algorithms": _algorithms,
-    "wrappers": _wrappers,
-    "datasets": choices.datasets,
-    "nets": _nets,
-}
 
 
 def _keys(algorithm: str) -> Iterator[str]:

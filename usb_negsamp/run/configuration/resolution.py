@@ -176,7 +176,7 @@ def _from_command_line(
             notes.append(f"{COMMAND_LINE}: ignored {name} ({INERT_HOST_KEYS[name]})")
             continue
         if name not in definitions:
-            raise _unknown_key(name, COMMAND_LINE, definitions, algorithm)
+            raise unknown_key(name, COMMAND_LINE, definitions, algorithm)
         if text is None and definitions[name].type is not bool:
             raise ConfigError(f"{COMMAND_LINE}: --{name} needs a value")
         values[name] = True if text is None else _converted(definitions[name], text, COMMAND_LINE, notes)
@@ -236,13 +236,25 @@ def _why_unread(key: str, where: str, definitions: Iterable[str], algorithm: str
 
     if algorithms_reading(key):
         return f"{algorithm} does not read it"
-    raise _unknown_key(key, where, definitions, algorithm)
+    raise unknown_key(key, where, definitions, algorithm)
 
 
-def _unknown_key(key: str, where: str, definitions: Iterable[str], algorithm: str) -> ConfigError:
-    from usb_negsamp.host.arguments import algorithms_reading
+def unknown_key(
+    key: str, where: str, definitions: Iterable[str], algorithm: str, readers: Sequence[str] | None = None
+) -> ConfigError:
+    """The error of a key that ``algorithm`` does not have.
 
-    readers = algorithms_reading(key)
+    Args:
+        key: its name, as given.
+        where: the file, or the command line.
+        definitions: the names that there are.
+        algorithm: the run's.
+        readers: the algorithms that do read ``key``; None to ask the host.
+    """
+    if readers is None:
+        from usb_negsamp.host.arguments import algorithms_reading
+
+        readers = algorithms_reading(key)
     if readers:
         shown = ", ".join(readers[:4]) + (", ..." if len(readers) > 4 else "")
         return ConfigError(f"{where}: {algorithm} does not read {key!r}; these do: {shown}")

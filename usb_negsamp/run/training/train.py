@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError, did_you_mean
 from usb_negsamp.key import Key
 from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.configuration.keys import RUN_STATE_KEYS
+from usb_negsamp.run.configuration.catalog import kept_catalog, register_and_keep
+from usb_negsamp.run.configuration.keys import INERT_HOST_KEYS, LAUNCHER_KEYS, RUN_STATE_KEYS
+from usb_negsamp.run.configuration.plugins import installed_plugins
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.configuration.resolution import Sources, read_sources, resolve
-from usb_negsamp.run.records.directory import MANIFEST
+from usb_negsamp.run.configuration.resolution import COMMAND_LINE, Sources, read_sources, resolve, unknown_key
+from usb_negsamp.run.records.directory import MANIFEST, check_directory
 from usb_negsamp.run.records.manifest import config_of
 
 OF_THE_RUN = ("save_dir", "save_name", "load_path")
@@ -33,13 +37,14 @@ def train(argv: Sequence[str]) -> int:
     run = run_to_resume(request.given)
     if run is None:
         sources = read_sources(argv)
+        if "semilearn" not in sys.modules:
+            check_names(sources)
+        check_place(sources)
     else:
         check_run(run, request)
 
     # From here on torch and the host are loaded, which takes seconds: a wrong path need not wait for them.
-    import usb_negsamp
-
-    usb_negsamp.register()
+    register_and_keep()
     if run is not None:
         sources = sources_of_run(run, request.given)
     resolved = resolve(sources)
@@ -47,6 +52,41 @@ def train(argv: Sequence[str]) -> int:
     from usb_negsamp.run.training.run import carry_out
 
     return carry_out(resolved, argv, process)
+
+
+def check_names(sources: Sources) -> None:
+    """Refuse keys of the command line that are not there, by the names that an earlier command has kept.
+
+    Where nothing was kept, or somebody's plugin may have added the algorithm or the key, ``resolve`` will say so.
+
+    Raises:
+        ConfigError: no such key, as ``resolve`` says it.
+    """
+    if "plugin" in sources.file_values or "plugin" in sources.given or installed_plugins():
+        return
+    kept = kept_catalog()
+    chosen = {**sources.file_values, **sources.given}
+    algorithm, imb_algorithm = chosen.get("algorithm", "fixmatch"), chosen.get("imb_algorithm")
+    if kept is None or algorithm not in list(kept.algorithms) or imb_algorithm not in [None, *kept.imb_algorithms]:
+        return
+    known = kept.keys_of(algorithm, imb_algorithm)
+    for given in sources.given:
+        name = kept.former_keys.get(given, given)
+        if name not in {*known, *LAUNCHER_KEYS, *INERT_HOST_KEYS}:
+            raise unknown_key(name, COMMAND_LINE, known, algorithm, kept.readers(name))
+
+
+def check_place(sources: Sources) -> None:
+    """Refuse a new run where there is one, if the request alone tells where it would be.
+
+    Raises:
+        ConfigError: as :func:`~usb_negsamp.run.records.directory.check_directory` says it.
+    """
+    asked = {**sources.file_values, **sources.given}
+    folder, name = asked.get("save_dir"), asked.get("save_name")
+    goes_on = any(key in asked for key in ("resume", "overwrite", "load_path"))
+    if isinstance(folder, str) and folder and isinstance(name, str) and name and not goes_on:
+        check_directory(Namespace(save_dir=folder, save_name=name, resume=False, overwrite=False, load_path=""))
 
 
 def run_to_resume(given: Mapping[str, str | None]) -> Path | None:
