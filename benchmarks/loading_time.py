@@ -1,10 +1,10 @@
-"""Time of making a batch of CIFAR-sized images as the host does, and with our repair of its views, side by side.
+"""Time of making a batch of CIFAR-sized images as the host does, and as we make it, side by side.
 
     python benchmarks/loading_time.py --out benchmarks/loading_time_cpu.csv
 
 The data sets are those of the host's own ``get_cifar``, of random pixels in place of the download. A row is a kind of
-sample: the median over turns of the microseconds a sample in one process, without and with the repair
-``image_transforms``, and the median over turns of their ratio.
+sample: the median over turns of the microseconds a sample in one process, as the host makes it, one by one with the
+repair ``image_transforms``, and in whole batches, and the medians over turns of the ratios to the host.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from argparse import Namespace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -23,14 +24,16 @@ import numpy as np
 import torch
 import torchvision
 from semilearn.datasets.cv_datasets.cifar import get_cifar
+from torch.utils.data import default_collate
 
 import usb_negsamp
 from usb_negsamp.host import patching
+from usb_negsamp.host.datasets.batches.whole import whole_batch
 from usb_negsamp.run.records.csv_file import write_csv
-from usb_negsamp.testing import seed_everything
 
 SAMPLES = {"labeled (weak)": 0, "unlabeled (weak and strong)": 1, "evaluation (plain)": 2}
 """Kind of sample: its place in what ``get_cifar`` returns."""
+BATCH = 64
 
 
 class RandomPixels:
@@ -52,12 +55,22 @@ def host_datasets() -> tuple[Any, ...]:
         return datasets
 
 
-def microseconds(dataset: Any, samples: int) -> float:
-    """Microseconds of this process a sample."""
-    seed_everything(0)
+def one_by_one(dataset: Any, indices: Sequence[int]) -> None:
+    """Make a batch as a loader does that asks for sample after sample."""
+    default_collate([dataset[index] for index in indices])
+
+
+def at_once(dataset: Any, indices: Sequence[int]) -> None:
+    """Make a batch as a loader of :mod:`usb_negsamp.host.repairs.seeded_loading` does."""
+    batch = whole_batch(dataset, indices, indices)
+    assert batch is not None, "the host's transforms are known"
+
+
+def microseconds(make: Callable[[Any, Sequence[int]], None], dataset: Any, samples: int) -> float:
+    """Microseconds of this process a sample, in batches of ``BATCH``."""
     start = time.process_time()
-    for index in range(samples):
-        dataset[index % len(dataset)]
+    for first in range(0, samples, BATCH):
+        make(dataset, [index % len(dataset) for index in range(first, first + BATCH)])
     return (time.process_time() - start) / samples * 1e6
 
 
@@ -65,7 +78,7 @@ def main() -> None:
     """Measure and write the CSV file."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--turns", type=int, default=15)
-    parser.add_argument("--samples", type=int, default=200)
+    parser.add_argument("--samples", type=int, default=2 * BATCH)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     usb_negsamp.register()
@@ -74,17 +87,20 @@ def main() -> None:
         bare = host_datasets()
     rows = []
     for sample, place in SAMPLES.items():
+        ways = ((one_by_one, bare[place]), (one_by_one, mended[place]), (at_once, mended[place]))
         turns = []
         for turn in range(args.turns + 1):
-            pair = [microseconds(datasets[place], args.samples) for datasets in (bare, mended)]
+            times = [microseconds(make, dataset, args.samples) for make, dataset in ways]
             if turn:  # the first one warms up
-                turns.append(pair)
+                turns.append(times)
         rows.append(
             {
                 "sample": sample,
-                "bare_host_us": round(statistics.median(pair[0] for pair in turns), 1),
-                "mended_us": round(statistics.median(pair[1] for pair in turns), 1),
-                "ratio": round(statistics.median(pair[1] / pair[0] for pair in turns), 3),
+                "bare_host_us": round(statistics.median(times[0] for times in turns), 1),
+                "mended_us": round(statistics.median(times[1] for times in turns), 1),
+                "in_batches_us": round(statistics.median(times[2] for times in turns), 1),
+                "mended_ratio": round(statistics.median(times[1] / times[0] for times in turns), 3),
+                "in_batches_ratio": round(statistics.median(times[2] / times[0] for times in turns), 3),
                 "turns": args.turns,
                 "samples_per_turn": args.samples,
                 "device": f"cpu, {platform.machine()}",
