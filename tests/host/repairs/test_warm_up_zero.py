@@ -27,7 +27,8 @@ def _losses(warm_up: float, step: int = 0) -> dict[str, float]:
     algorithm.it, algorithm.num_train_iter, algorithm.lambda_u = step, 10, 2.0
     algorithm.init(unsup_warm_up=warm_up)
     images = torch.randn(3, 4, 3, 32, 32)
-    return algorithm.train_step(images[0], torch.tensor([0, 1, 2, 0]), images[1], images[2])[1]
+    _, figures = algorithm.train_step(images[0], torch.tensor([0, 1, 2, 0]), images[1], images[2])
+    return {name: float(figure) for name, figure in figures.items()}
 
 
 def test_host_divides_by_zero() -> None:
