@@ -46,13 +46,13 @@ def test_every_choice_gives_the_cpu_s_numbers(algorithm: str, keys: dict[str, An
     assert_same(train(algorithm, "cpu", **keys, **CPU), there, rounding)
 
 
-@pytest.mark.parametrize("amp", [False, True], ids=["float32", "float16"])
 @pytest.mark.parametrize(
     ("net", "img_size"),
     [("cnn13", 32), ("cnn3", 28), ("wrn_28_2", 32), ("vit_tiny_patch2_32", 32), ("timm:resnet10t.c3_in1k", 32)],
 )
-def test_every_kind_of_network_trains(net: str, img_size: int, amp: bool) -> None:
-    keys = {"net": net, "img_size": img_size, "num_train_iter": 2, "num_eval_iter": 2, "amp": amp}
+def test_every_kind_of_network_trains(net: str, img_size: int) -> None:
+    # In float32 alone: wide layers in float16 take a CPU minutes.
+    keys = {"net": net, "img_size": img_size, "num_train_iter": 2, "num_eval_iter": 2, "batch_size": 4, "uratio": 1}
     assert_sound(train("vat_ns3l", "net", **keys, **GPU))
 
 
@@ -61,6 +61,7 @@ def test_every_kind_of_network_trains(net: str, img_size: int, amp: bool) -> Non
     [
         ("fixmatch", "abc"),
         ("fixmatch", "adsh"),
+        ("fixmatch", "crest"),
         ("fixmatch", "darp"),
         ("fixmatch", "daso"),
         ("fixmatch", "debiaspl"),
