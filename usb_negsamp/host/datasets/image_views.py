@@ -22,6 +22,7 @@ from usb_negsamp.data import (
     strong_transform,
     weak_transform,
 )
+from usb_negsamp.data.views.image_operations import unchanged
 from usb_negsamp.data.views.preprocessing import GCNZCA
 from usb_negsamp.errors import ConfigError, unknown
 
@@ -42,11 +43,6 @@ class ImageViews(NamedTuple):
     weak: Callable[[Any], torch.Tensor]
     strong: Callable[[Any], torch.Tensor]
     plain: Callable[[Any], torch.Tensor]
-
-
-def unchanged(image: Any) -> Any:
-    """``image`` itself."""
-    return image
 
 
 def as_tensors(images: np.ndarray) -> torch.Tensor:

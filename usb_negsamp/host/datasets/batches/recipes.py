@@ -13,12 +13,11 @@ from torchvision import transforms
 
 from usb_negsamp.data.views import whole_batches as views
 from usb_negsamp.data.views.dnll import HorizontalShift
-from usb_negsamp.data.views.image_operations import NormalizedTensor, ReflectCrop
+from usb_negsamp.data.views.image_operations import NormalizedTensor, ReflectCrop, unchanged
 from usb_negsamp.data.views.keyed_draws import KeyedDraws
 from usb_negsamp.data.views.oliver import TensorAugmentation
 from usb_negsamp.host.datasets.batches.rand_augment import SameRandAugment
 from usb_negsamp.host.datasets.batches.same_views import SameCrop, SameTensor
-from usb_negsamp.host.datasets.image_views import unchanged
 
 Step = Callable[[Any, KeyedDraws], Any]
 """An operation of a transform on a batch: images, and what they draw, to images."""
