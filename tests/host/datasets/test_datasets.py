@@ -139,7 +139,7 @@ def test_the_views_of_one_algorithm_are_not_those_of_the_next(tmp_path):
     assert "x_ulb_w_1" not in build_from(args).dataset_dict["train_ulb"][0]
 
 
-def test_data_that_an_algorithm_loads_by_itself_have_no_more_than_was_asked(tmp_path):
+def test_data_that_an_algorithm_loads_by_itself_have_their_sizes_and_what_was_asked(tmp_path):
     algorithm, data = build_algorithm(tiny_arguments("vat_ns3l", tmp_path))
     assert isinstance(algorithm.dataset_dict, DatasetDict)
     assert data is algorithm.dataset_dict.built
@@ -147,7 +147,8 @@ def test_data_that_an_algorithm_loads_by_itself_have_no_more_than_was_asked(tmp_
     assert data.split is not None
     assert len(data.split.labeled) == 40
     algorithm.dataset_dict = dict(algorithm.dataset_dict)
-    assert built_data_of(algorithm) == BuiltData(num_labels=40)
+    sizes = {"labeled": 40, "unlabeled": 1382, "evaluation": 60, "test": 355}
+    assert built_data_of(algorithm) == BuiltData(num_labels=40, sizes=sizes)
 
 
 def small_source(classes=10, per_class=8):
