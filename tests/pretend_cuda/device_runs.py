@@ -17,26 +17,14 @@ import usb_negsamp
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.metrics import read_metrics
+from usb_negsamp.testing import TINY_RUN
 from usb_negsamp.testing.subject import difference
 
 TINY: dict[str, Any] = {
-    "dataset": "digits",
-    "num_classes": 10,
-    "num_labels": 40,
-    "validation_size": 60,
-    "img_size": 16,
-    "net": "small_cnn",
-    "batch_size": 8,
-    "uratio": 2,
-    "eval_batch_size": 256,
-    "epoch": 2,
+    **{key: value for key, value in TINY_RUN.items() if key != "device"},
     "num_train_iter": 6,
     "num_eval_iter": 3,
     "num_log_iter": 1,
-    "num_workers": 0,
-    "lr": 0.01,
-    "ema_m": 0.9,
-    "seed": 0,
     "curve": False,
 }
 OPEN: dict[str, Any] = {
