@@ -24,7 +24,8 @@ from usb_negsamp.run.training.session import choose_device
 
 PHASES = ("data", "forward", "backward", "optimizer", "hooks")
 """Making and fetching a batch; the algorithm's step up to its loss; its gradient; the optimizer; all other hooks."""
-_ENDLESS = {"epoch": 1, "num_train_iter": 10**6, "num_eval_iter": 10**6, "num_log_iter": 100}
+# The samplers of the host draw an epoch at once: a longer one would fill the memory that is measured.
+_ENDLESS = {"epoch": 1, "num_train_iter": 10_000, "num_eval_iter": 10_000, "num_log_iter": 100}
 
 
 class Subject:
