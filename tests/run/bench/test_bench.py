@@ -36,6 +36,11 @@ def test_each_variant_takes_its_turns_and_has_a_row(
     # Each ratio is that of the times in the one turn there was.
     for row in rows:
         assert float(row["step_ratio"]) == pytest.approx(float(row["step_ms"]) / float(rows[0]["step_ms"]), rel=0.01)
+        rest = [
+            float(one["step_ms"]) * (float(one["optimizer_share"]) + float(one["hooks_share"]))
+            for one in (row, rows[0])
+        ]
+        assert float(row["rest_ratio"]) == pytest.approx(rest[0] / rest[1], rel=0.02)
     printed = capsys.readouterr().out
     assert printed.strip() == (work_dir / "there" / "bench.md").read_text().strip()
     assert printed.count("| run | ") == 4

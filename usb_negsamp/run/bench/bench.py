@@ -64,6 +64,7 @@ def measure(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
     finally:
         for worker in workers:
             worker.close()
+    rest = {name: statistics.median(steps[name]) * _rest(shares[name]) for name in steps}
     return [
         {
             "case": case.name,
@@ -72,6 +73,7 @@ def measure(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
             **_times(steps[name], steps[BARE_HOST], "step"),
             **_times(evaluations[name], evaluations[BARE_HOST], "evaluation"),
             **{f"{phase}_share": round(share, 4) for phase, share in shares[name].items()},
+            "rest_ratio": round(rest[name] / rest[BARE_HOST], 4),
             "peak_mib": round(peaks[name]),
             **circumstances[name],
         }
@@ -81,6 +83,11 @@ def measure(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
 
 
 _EVALUATIONS = 3
+
+
+def _rest(shares: Mapping[str, float]) -> float:
+    """Share of a step that is neither data nor forward nor backward."""
+    return shares["optimizer"] + shares["hooks"]
 
 
 def _times(turns: Sequence[float], reference: Sequence[float], name: str) -> Mapping[str, float]:

@@ -19,7 +19,7 @@ from usb_negsamp.run.records.versions import device_name, own_commit, versions
 HEAD = (
     *("case", "variant", "ms a step", "over the bare host", "ms for 1,000 images evaluated", "over the bare host"),
     *PHASES,
-    "peak MiB",
+    *("optimizer and hooks, over the bare host", "peak MiB"),
 )
 
 
@@ -55,6 +55,7 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
             f"{row['evaluation_ms']:.2f}",
             _ratio(row, "evaluation"),
             *(f"{row[f'{phase}_share']:.0%}" for phase in PHASES),
+            f"{row['rest_ratio']:.2f}",
             str(row["peak_mib"]),
         ]
         for row in rows
