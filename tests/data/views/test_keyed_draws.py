@@ -72,3 +72,16 @@ def test_pythons_and_numpys_draws_are_those_of_the_global_ones(key: int) -> None
         for low in (32, 0.5, 7):
             assert draws.uniform(1, low) == np.random.uniform(low)
             draws.uniform(0, low)
+
+
+def test_quarters_are_numpys_choices_between_its_other_draws() -> None:
+    draws = KeyedDraws(KEYS)
+    last = len(KEYS) - 1
+    draws.uniform(last, 5)
+    first, second = draws.quarters(), draws.quarters()
+    for number, key in enumerate(KEYS):
+        np.random.seed(key & 0xFFFFFFFF)
+        if number == last:
+            np.random.uniform(5)
+        assert [np.random.choice([0, 1, 2, 3], 1).item() for _ in range(2)] == [first[number], second[number]]
+        assert draws.uniform(number, 0.5) == np.random.uniform(0.5)

@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from usb_negsamp.host import device, patching
 from usb_negsamp.host.datasets import seeded_loading
+from usb_negsamp.host.datasets.batches.whole import Whole
 from usb_negsamp.host.datasets.seeded_loading import skip_to
 from usb_negsamp.host.randomness import mix, mix_with_each
 from usb_negsamp.testing import build_tiny
@@ -179,9 +180,10 @@ def test_images_go_on_where_a_run_stopped(tmp_path):
 def test_evaluated_images_are_made_at_once_and_draw_nothing(tmp_path):
     loader_of_run = build_tiny("fixmatch", tmp_path).loader_dict["eval"]
     dataset = loader_of_run.dataset
-    assert isinstance(dataset.__getitems__([0, 1]), dict)
     state = torch.get_rng_state()
-    found = dataset.__getitems__(list(range(len(dataset))))
+    made = dataset.__getitems__(list(range(len(dataset))))
+    assert isinstance(made, Whole)
+    found = dataset.collated(made)
     assert torch.equal(torch.get_rng_state(), state)
     one_by_one = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
     assert found.keys() == one_by_one.keys()

@@ -35,8 +35,9 @@ class KeyedDraws:
         self.words = np.empty((len(keys), 0), dtype=np.uint32)
         self.taken = 0
         self.of_python: list[random.Random] = []
-        self.of_numpy: np.random.RandomState | None = None
-        self.uniforms_taken = [0] * len(keys)
+        self.words_of_numpy = np.random.MT19937(0)
+        self.of_numpy = np.random.RandomState(self.words_of_numpy)
+        self.taken_of_numpy = [0] * len(keys)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -70,13 +71,20 @@ class KeyedDraws:
 
     def uniform(self, number: int, low: float) -> float:
         """The next of ``numpy.random.uniform(low)`` of one sample."""
+        return float(self._numpy(number, 2).uniform(low))
+
+    def quarters(self) -> np.ndarray:
+        """The next (N,) of ``numpy.random.choice(4)``, int64."""
+        return np.array([self._numpy(number, 1).randint(4) for number in range(len(self.keys))], dtype=np.int64)
+
+    def _numpy(self, number: int, words: int) -> np.random.RandomState:
+        """NumPy's generator where one sample's would be, from which a draw of so many words is to be taken."""
         # Seeding one generator anew is far cheaper than making one a sample.
-        self.of_numpy = self.of_numpy or np.random.RandomState(0)
         self.of_numpy.seed(self.keys[number] & 0xFFFFFFFF)
-        if self.uniforms_taken[number]:
-            self.of_numpy.random_sample(self.uniforms_taken[number])
-        self.uniforms_taken[number] += 1
-        return float(self.of_numpy.uniform(low))
+        if self.taken_of_numpy[number]:
+            self.words_of_numpy.random_raw(self.taken_of_numpy[number], output=False)
+        self.taken_of_numpy[number] += words
+        return self.of_numpy
 
     def _next_word(self) -> np.ndarray:
         if self.taken == self.words.shape[1]:

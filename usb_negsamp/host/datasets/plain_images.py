@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from usb_negsamp.data.views.keyed_draws import KeyedDraws
+from usb_negsamp.host.datasets.batches.marks import is_of_host
 from usb_negsamp.host.datasets.batches.recipes import recipe
-from usb_negsamp.host.datasets.batches.whole import is_of_host
 
 
 def plain_images(dataset: Any, transform: Any, indices: Iterable[int]) -> torch.Tensor:

@@ -15,7 +15,9 @@ from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 from torch.utils.data import Dataset, default_collate
 from torchvision import transforms
 
-from usb_negsamp.host.datasets.batches.whole import seconds_of_a_batch, whole_batch
+from usb_negsamp.data.views.image_operations import unchanged
+from usb_negsamp.data.views.oliver import TensorAugmentation
+from usb_negsamp.host.datasets.batches.whole import Whole, seconds_of_a_batch, whole_batch
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.datasets.seeded_loading import SeededDataset
@@ -39,9 +41,11 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "no unlabeled view": ("fullysupervised", {}),
     "open set": ("fixmatch_ns3l", OPEN),
     "rotated images": ("crmatch", {}),
+    "a rotated view": ("remixmatch", {}),
+    "a rotated view, and extra ones": ("remixmatch_ns3l", {"ns3l_passes": 2}),
+    "a rotated view of shifted images": ("remixmatch", {"augmentation": "horizontal_shift"}),
 }
 ONE_BY_ONE: dict[str, tuple[str, dict[str, Any]]] = {
-    "rotated views": ("remixmatch", {}),
     "changed colors": ("dnll", {"augmentation": "color_jitter"}),
 }
 """Runs whose unlabeled views are not known."""
@@ -55,6 +59,12 @@ def seeded(algorithm: Any, name: str) -> SeededDataset:
 
 def one_by_one(dataset: SeededDataset, keyed: list[tuple[int, int]]) -> Any:
     return default_collate([dataset[one] for one in keyed])
+
+
+def at_once(dataset: SeededDataset, keyed: list[tuple[int, int]]) -> Any:
+    batch = dataset.__getitems__(keyed)
+    assert isinstance(batch, Whole)
+    return dataset.collated(batch)
 
 
 def check_equal(found: Any, expected: Any) -> None:
@@ -75,12 +85,32 @@ def test_the_views_are_those_of_one_sample_after_the_other(tmp_path: Any, run: s
     algorithm = build_tiny(name, tmp_path, **changes)
     for loader in ("train_lb", "train_ulb"):
         dataset, keyed = seeded(algorithm, loader), keyed_of(algorithm, loader)
-        found = dataset.__getitems__(keyed)
-        assert isinstance(found, dict), "made at once"
+        found = at_once(dataset, keyed)
         check_equal(found, one_by_one(dataset, keyed))
         # In another order, and with others.
-        backwards = dataset.__getitems__(keyed[4::-2])
+        backwards = at_once(dataset, keyed[4::-2])
         check_equal(backwards, {key: values[[4, 2, 0]] for key, values in found.items()})
+
+
+def test_images_in_four_positions_are_those_of_one_after_the_other(tmp_path: Any) -> None:
+    algorithm = build_tiny("crmatch", tmp_path, horizontal_flip=True)
+    dataset, keyed = seeded(algorithm, "train_ulb_rot"), keyed_of(algorithm, "train_ulb_rot")
+    found, expected = at_once(dataset, keyed), one_by_one(dataset, keyed)
+    assert [one.shape for one in found] == [one.shape for one in expected]
+    assert all(map(torch.equal, found, expected))
+    assert seconds_of_a_batch(dataset.dataset, 8) < 0.01
+
+
+def test_an_image_that_is_not_square_is_turned_one_by_one() -> None:
+    dataset = cifar_like()
+    tensors = torch.rand(8, 3, 8, 12, generator=torch.Generator().manual_seed(0))
+    dataset.data, dataset.alg, dataset.transform = tensors, "remixmatch", unchanged
+    dataset.strong_transform = TensorAugmentation(horizontal_flip=True, max_shift=2, noise_std=0.0)
+    found, expected = made(dataset)
+    assert found is None
+    assert expected["x_ulb_s_0_rot"].shape == (8, 3, 8, 12)
+    dataset.data = tensors[..., :8]
+    check_equal(*made(dataset))
 
 
 @pytest.mark.parametrize("run", ONE_BY_ONE)
@@ -110,7 +140,7 @@ def test_what_an_algorithm_changes_in_its_data_set_counts(tmp_path: Any) -> None
     of_host = dataset.dataset
     of_host.data = of_host.data[::-1].copy()
     of_host.is_ulb = False
-    found = dataset.__getitems__(keyed)
+    found = at_once(dataset, keyed)
     assert list(found) == ["idx_lb", "x_lb", "y_lb"]
     check_equal(found, one_by_one(dataset, keyed))
 
@@ -137,7 +167,7 @@ def made(dataset: Any) -> tuple[Any, Any]:
     of_seeds = SeededDataset(dataset, default_collate)
     keyed = [(5 * number + 3, number) for number in range(8)]
     found = of_seeds.__getitems__(keyed)
-    return (found if isinstance(found, dict) else None), one_by_one(of_seeds, keyed)
+    return (found.batch if isinstance(found, Whole) else None), one_by_one(of_seeds, keyed)
 
 
 def test_the_hosts_own_transforms_are_known() -> None:
@@ -213,7 +243,9 @@ def test_a_random_view_needs_keys() -> None:
     assert whole_batch(cifar_like(), [0, 1]) is None
     plain = transforms.Compose([transforms.ToTensor(), NORMALIZE])
     still = cifar_like(transform=plain, strong_transform=plain)
-    check_equal(whole_batch(still, [5, 1]), default_collate([still[5], still[1]]))
+    found = whole_batch(still, [5, 1])
+    assert found is not None
+    check_equal(found.batch, default_collate([still[5], still[1]]))
 
 
 def test_an_extra_view_of_what_has_become_labeled_is_none() -> None:

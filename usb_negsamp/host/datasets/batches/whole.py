@@ -1,90 +1,34 @@
 """Batches of the host's image data sets, their views made of all images at once.
 
-Which views a sample has is the host's affair: its data set is asked for every sample as ever, but with marks in the
-places of images and transforms. A mark that comes back says which transform makes that view, and the order of the calls
-whose draws come first. Then each view is made for the whole batch. The numbers are those of one sample after the other,
-bit for bit; what is not known here, another data set, image or transform, is made so.
+What a batch holds is told by :mod:`usb_negsamp.host.datasets.batches.marks`; then each view is made for the whole
+batch. The numbers are those of one sample after the other, bit for bit; what is not known here, another data set, image
+or transform, is made so.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
+from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from usb_negsamp.data.views.keyed_draws import KeyedDraws
+from usb_negsamp.host.datasets.batches.marks import TURNED_VIEW, View, is_known, sketch
 from usb_negsamp.host.datasets.batches.recipes import Recipe, recipe
-from usb_negsamp.host.datasets.extra_views import ExtraViews
+from usb_negsamp.host.datasets.batches.turned import in_four_positions, is_of_turned_views, with_turned_view
 
-TRANSFORMS = ("transform", "medium_transform", "strong_transform")
-CHANGES_VIEWS = ("remixmatch",)
-"""Algorithms for which the host's data set does more with a view than hand it out."""
 SECONDS_A_VALUE = 4e-9
 """Of a view, its share in the sample's draws and marks included; measured on images of 32 x 32 pixels."""
 SECONDS_A_STRONG_VIEW = 1e-4
 
 
-class Place:
-    """A mark that stands for a stored image."""
+class Whole(NamedTuple):
+    """A batch that is collated already."""
 
-
-class View(NamedTuple):
-    """A mark that stands for a view; ``number`` counts the sample's views in the order in which they are drawn."""
-
-    number: int
-
-
-PLACE = Place()
-
-
-class Places:
-    """Stands where the stored images would."""
-
-    def __getitem__(self, index: int) -> Place:
-        return PLACE
-
-
-class MarkedDataset:
-    """One of the host's image data sets with marks in it. Those that it shares its parts with keep theirs.
-
-    Args:
-        dataset: a ``BasicDataset``, or one with further views.
-    """
-
-    def __init__(self, dataset: Any) -> None:
-        self.calls: list[str] = []
-        of_host = dataset.dataset if isinstance(dataset, ExtraViews) else dataset
-        marked = copy.copy(of_host)
-        marked.data = Places()
-        for name in TRANSFORMS:
-            if getattr(of_host, name, None) is not None:
-                setattr(marked, name, partial(self._call, name))
-        self.dataset = dataset.of(marked) if isinstance(dataset, ExtraViews) else marked
-
-    def __getitem__(self, index: int) -> tuple[dict[str, Any], list[str]]:
-        """The sample, and the names of the transforms that were called for it, in order."""
-        self.calls = []
-        return self.dataset[index], self.calls
-
-    def _call(self, name: str, place: Place) -> View:
-        self.calls.append(name)
-        return View(len(self.calls) - 1)
-
-
-def is_of_host(dataset: Any) -> bool:
-    """Whether the images are kept and looked up as the host's own image data set does."""
-    return type(dataset.dataset if type(dataset) is ExtraViews else dataset) is BasicDataset
-
-
-def is_known(dataset: Any) -> bool:
-    """Whether marks tell all that the data set does with its images."""
-    return is_of_host(dataset) and dataset.alg not in CHANGES_VIEWS and dataset.transform is not None
+    batch: Any
 
 
 def recipes_of(dataset: Any, calls: Sequence[str]) -> list[Recipe] | None:
@@ -96,9 +40,12 @@ def recipes_of(dataset: Any, calls: Sequence[str]) -> list[Recipe] | None:
 
 def seconds_of_a_batch(dataset: Any, batch_size: int) -> float:
     """About how long making a batch takes; infinity where the samples are made one by one, which nothing tells of."""
-    if not is_known(dataset) or not len(dataset):
+    if is_of_turned_views(dataset) and len(dataset):
+        calls: Sequence[str] = ("transform",)
+    elif is_known(dataset) and len(dataset):
+        calls = sketch(dataset, [0]).calls
+    else:
         return math.inf
-    _, calls = MarkedDataset(dataset)[0]
     recipes = recipes_of(dataset, calls)
     if recipes is None:
         return math.inf
@@ -106,7 +53,7 @@ def seconds_of_a_batch(dataset: Any, batch_size: int) -> float:
     return batch_size * sum(of_values + (SECONDS_A_STRONG_VIEW if one.is_strong else 0.0) for one in recipes)
 
 
-def whole_batch(dataset: Any, indices: Sequence[int], keys: Sequence[int] | None = None) -> dict[str, Any] | None:
+def whole_batch(dataset: Any, indices: Sequence[int], keys: Sequence[int] | None = None) -> Whole | None:
     """Samples as PyTorch collates them, or None where they are to be made one by one.
 
     Args:
@@ -114,24 +61,43 @@ def whole_batch(dataset: Any, indices: Sequence[int], keys: Sequence[int] | None
         indices: which of its samples; at least one.
         keys: a seed for each sample's draws; None where there is none, so that no view may be random.
     """
+    if is_of_turned_views(dataset):
+        of_turned = _views(dataset, ("transform",), indices, keys)
+        return None if of_turned is None else Whole(in_four_positions(of_turned[0][0]))
     if not is_known(dataset):
         return None
-    marked = MarkedDataset(dataset)
-    samples, calls = zip(*(marked[index] for index in indices), strict=True)
-    # Views that are not handed out have their draws before those that follow them.
-    numbers = [value.number for value in samples[0].values() if isinstance(value, View)]
-    needed = calls[0][: max(numbers, default=-1) + 1]
-    recipes = recipes_of(dataset, needed)
-    if recipes is None or (keys is None and any(one.draws for one in recipes)):
+    batch = sketch(dataset, indices)
+    made = _views(dataset, batch.calls, indices, keys, batch.is_turned)
+    if made is None:
         return None
-    assert all(other == calls[0] for other in calls)
+    views, quarters = made
+    entries = {name: views[value.number] if isinstance(value, View) else value for name, value in batch.entries.items()}
+    if quarters is None:
+        return Whole(entries)
+    height, width = entries[TURNED_VIEW].shape[2:]
+    # Other images do not keep their form.
+    return Whole(with_turned_view(entries, quarters)) if height == width else None
+
+
+def _views(
+    dataset: Any,
+    calls: Sequence[str],
+    indices: Sequence[int],
+    keys: Sequence[int] | None,
+    is_turned: bool = False,
+) -> tuple[list[Tensor], np.ndarray | None] | None:
+    """The views (N, C, H, W) that ``calls`` name, and, where asked, by how many quarters (N,) one is to be turned."""
+    recipes = recipes_of(dataset, calls)
+    if recipes is None or (keys is None and (is_turned or any(one.draws for one in recipes))):
+        return None
     images = dataset.data[np.asarray(indices)]
     draws = KeyedDraws(keys or ())
-    made = [one(images, draws) for one in recipes]
-    return {
-        name: made[value.number] if isinstance(value, View) else default_collate([sample[name] for sample in samples])
-        for name, value in samples[0].items()
-    }
+    views, quarters = [], None
+    for one in recipes:
+        views.append(one(images, draws))
+        if is_turned and quarters is None:
+            quarters = draws.quarters()
+    return views, quarters
 
 
 class InBatches(Dataset[Any]):
@@ -164,4 +130,4 @@ class InBatches(Dataset[Any]):
 
     def collated(self, samples: Any) -> Any:
         """A batch of what :meth:`__getitems__` or a list of samples holds; for ``collate_fn``."""
-        return samples if isinstance(samples, dict) else self.collate(samples)
+        return samples.batch if isinstance(samples, Whole) else self.collate(samples)
