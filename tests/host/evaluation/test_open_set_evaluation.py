@@ -227,6 +227,34 @@ def test_a_method_may_reject_by_itself(trained: Any, monkeypatch: pytest.MonkeyP
     assert open_set_figures(trained, data)["open/balanced_acc"] == pytest.approx(1 / 7), "everything rejected"
 
 
+def test_a_method_may_choose_among_the_seen_classes_and_one_more_by_itself(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = data_of(trained)
+    labels = np.minimum(np.asarray(images_of_test(data).targets), 6)
+    # Classes 0 and 6 alone are ever chosen, by another rule than the largest logit or a score above 0.5.
+    scores = averaged_logits(trained, data.test)[:, 0].numpy()
+    middle = float(np.sort(scores)[len(scores) // 2 - 1 : len(scores) // 2 + 1].mean())
+    chosen = np.where(scores > middle, 6, 0)
+
+    def open_predictions(output: dict[str, torch.Tensor]) -> torch.Tensor:
+        return torch.where(output["logits"][:, 0] > middle, 6, 0)
+
+    monkeypatch.setattr(trained, "reject_scores", lambda output: output["logits"][:, 0], raising=False)
+    monkeypatch.setattr(trained, "open_predictions", open_predictions, raising=False)
+    monkeypatch.setattr(trained.args, "open_reject", "threshold", raising=False)
+    noise = other_images(trained, 30)
+    figures = open_set_figures(trained, dataclasses.replace(data, ood={"noise": noise}))
+    recalls = [(chosen[labels == label] == label).mean() for label in range(7)]
+    assert 0 < recalls[6] < 1
+    assert figures["open/balanced_acc"] == pytest.approx(np.mean(recalls))
+    outliers = averaged_logits(trained, noise)[:, 0].numpy() > middle
+    rejected = ((chosen[labels == 6] == 6).sum() + outliers.sum()) / ((labels == 6).sum() + 30)
+    assert figures["open/extended_balanced_acc"] == pytest.approx((sum(recalls[:6]) + rejected) / 7)
+    assert "open/reject_threshold" not in figures
+    assert figures["open/auroc_reject"] == pytest.approx(roc_auc_score(labels == 6, scores), abs=1e-6)
+
+
 def test_a_threshold_without_validation_images_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^open_reject: threshold needs validation images .* got none$"):
         build_tiny("supervised", tmp_path, **{**OPEN, "validation_size": 0}, open_reject="threshold")

@@ -19,8 +19,10 @@ the last one where there are no validation images. The pool's true labels are re
 a train step or the choice of a model: no random state and no weight is touched.
 
 An algorithm that rejects by itself has a method ``reject_scores(output)``: from the network's output dictionary of a
-batch, how likely each image is of an unseen class, (N,) in [0, 1]; above 0.5 it is rejected. Its separation is added
-with the ending ``_reject``. For any other, ``open_reject: threshold`` rejects where the maximum softmax is below the
+batch (logits, features, and what its heads add), how surely each image is of an unseen class, (N,). Its separation is
+added with the ending ``_reject``. The accuracy over K + 1 classes is by its method ``open_predictions(output)``, which
+chooses among the K classes and K, unseen, (N,) int64; without one, it rejects where the score, then from 0 to 1, is
+above 0.5. For an algorithm with neither, ``open_reject: threshold`` rejects where the maximum softmax is below the
 threshold that keeps 95% of the validation images of seen classes. Of two networks (DNLL) the figures are the first's.
 """
 
@@ -30,6 +32,7 @@ import os
 from typing import Any
 
 from semilearn.core.hooks import Hook
+from torch import Tensor
 
 from usb_negsamp.data.open_set_metrics import (
     confident_pseudo_labels,
@@ -42,7 +45,7 @@ from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.open_set import OpenSetData
 from usb_negsamp.host.evaluation.networks import averaged_weights, weights_of_checkpoint
-from usb_negsamp.host.evaluation.predictions import Predictions, predictions
+from usb_negsamp.host.evaluation.predictions import OWN_JUDGMENTS, Predictions, predictions
 from usb_negsamp.host.randomness import keyed_randomness
 
 HOOK_NAME = "OpenSetEvaluationHook"
@@ -100,23 +103,31 @@ def _rejection(
     """Accuracies over K + 1 classes of a method that rejects by itself, or by a threshold that ``validation`` sets."""
     figures: dict[str, float | None] = {}
     threshold = None
-    if test.reject is None and validation is not None:
+    if validation is not None:
         threshold = keeping_threshold(max_softmax_score(validation.of_seen(num_seen).logits).numpy(), KEPT_SHARE)
         figures["open/reject_threshold"] = threshold
     extended = test
     for found in ood.values():
         extended = extended.with_images(found)
     for name, part in (("balanced_acc", test), *([("extended_balanced_acc", extended)] if ood else [])):
-        if part.reject is not None:
-            rejected = part.reject > 0.5
-        elif threshold is not None:
-            rejected = max_softmax_score(part.logits) < threshold
-        else:
-            continue
-        figures[f"open/{name}"] = open_accuracy(
-            part.logits.argmax(1).numpy(), rejected.numpy(), part.labels.numpy(), num_seen
-        )
+        decided = _decided(part, num_seen, threshold)
+        if decided is not None:
+            classes, labels = decided.numpy(), part.labels.numpy()
+            figures[f"open/{name}"] = open_accuracy(classes, classes == num_seen, labels, num_seen)
     return {name: value for name, value in figures.items() if value is not None}
+
+
+def _decided(found: Predictions, num_seen: int, threshold: float | None) -> Tensor | None:
+    """The class (N,) of each image among the K seen ones and K, by the method's own rule, or by a threshold."""
+    if found.decided is not None:
+        return found.decided
+    if found.reject is not None:
+        rejected = found.reject > 0.5
+    elif threshold is not None:
+        rejected = max_softmax_score(found.logits) < threshold
+    else:
+        return None
+    return found.logits.argmax(1).masked_fill(rejected, num_seen)
 
 
 def _diagnosis(args: Any, data: OpenSetData, pool: Predictions) -> dict[str, float]:
@@ -205,4 +216,4 @@ def _has_validation(algorithm: HostAlgorithm) -> bool:
 
 
 def _rejects_by_itself(algorithm: HostAlgorithm) -> bool:
-    return getattr(algorithm, "reject_scores", None) is not None
+    return any(hasattr(algorithm, name) for name in OWN_JUDGMENTS)

@@ -16,17 +16,28 @@ from usb_negsamp.host.datasets.batches.whole import seconds_of_a_batch
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import outputs_of
 
+OWN_JUDGMENTS = ("reject_scores", "open_predictions")
+"""Methods of an algorithm that judges by itself whether images are of unseen classes; both take a network's output."""
+
 
 class Predictions(NamedTuple):
-    """What a network says of N images: logits (N, K), true labels (N,), and its own score of rejection (N,), if any."""
+    """What an algorithm says of N images.
+
+    Attributes:
+        logits: (N, K).
+        labels: (N,) true classes.
+        reject: (N,) its own score of how surely an image is of an unseen class; None where it has none.
+        decided: (N,) its own choice among the K classes and K, unseen; None where it has no rule.
+    """
 
     logits: Tensor
     labels: Tensor
-    reject: Tensor | None
+    reject: Tensor | None = None
+    decided: Tensor | None = None
 
     def where(self, kept: Tensor) -> Predictions:
         """The images of the mask ``kept`` (N,)."""
-        return Predictions(self.logits[kept], self.labels[kept], None if self.reject is None else self.reject[kept])
+        return Predictions(*(None if part is None else part[kept] for part in self))  # type: ignore[arg-type]
 
     def of_seen(self, num_seen: int) -> Predictions:
         """The images of seen classes."""
@@ -34,8 +45,8 @@ class Predictions(NamedTuple):
 
     def with_images(self, other: Predictions) -> Predictions:
         """These images and the ``other`` ones."""
-        reject = None if self.reject is None or other.reject is None else torch.cat([self.reject, other.reject])
-        return Predictions(torch.cat([self.logits, other.logits]), torch.cat([self.labels, other.labels]), reject)
+        pairs = zip(self, other, strict=True)
+        return Predictions(*(None if a is None or b is None else torch.cat([a, b]) for a, b in pairs))  # type: ignore[arg-type]
 
 
 class _PlainImages(Dataset[Any]):
@@ -71,13 +82,14 @@ def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Pre
         # Without one of its own, the loader would draw from the generator that training draws from.
         generator=torch.Generator(),
     )
-    own = getattr(algorithm, "reject_scores", None)
     out_key = getattr(algorithm, "evaluated_out_key", "logits")
-    logits, labels, rejects = [], [], []
+    logits, labels = [], []
+    own: dict[str, list[Tensor]] = {name: [] for name in OWN_JUDGMENTS if hasattr(algorithm, name)}
     with torch.no_grad():
         for output, target in outputs_of(algorithm, loader):
             logits.append(output[out_key].float().cpu())
             labels.append(target)
-            if own is not None:
-                rejects.append(own(output).float().cpu())
-    return Predictions(torch.cat(logits), torch.cat(labels), torch.cat(rejects) if rejects else None)
+            for name, judged in own.items():
+                judged.append(getattr(algorithm, name)(output).cpu())
+    reject, decided = (torch.cat(own[name]) if name in own else None for name in OWN_JUDGMENTS)
+    return Predictions(torch.cat(logits), torch.cat(labels), None if reject is None else reject.float(), decided)
