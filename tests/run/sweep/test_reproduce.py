@@ -14,6 +14,7 @@ from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration import packaged
 from usb_negsamp.run.configuration.resolution import read_sources, resolve
 from usb_negsamp.run.sweep import reproduce
+from usb_negsamp.run.sweep.cited import CITED, Cited
 
 HEADER = """\
 # {title}.
@@ -155,6 +156,84 @@ def test_every_configuration_of_a_table_is_found_there() -> None:
     found = {path.stem for headers in reproduce.tables().values() for path in headers if "table" in path.stem}
     assert found == {Path(name).stem for name in packaged.packaged_configs() if "/table" in name}
     assert {"ns3l/table1", "ns3l/table6", "dnll/table5", "spl/table3"} <= set(reproduce.tables())
+
+
+VARIANTS = """\
+# Variants: --num_labels 20: 15.5% test error in the paper;
+#           --num_labels 30 --lr 0.01 0.02 (Figure 4): no number in the paper
+"""
+
+
+@pytest.fixture
+def with_variants(small_tables: Path) -> Path:
+    """The same tables, one file of Table 1 with rows of fewer labels, and points of Figure 4."""
+    path = small_tables / "config/small/table1_labels.yaml"
+    path.write_text(path.read_text().replace("# Time:", f"{VARIANTS}# Time:"))
+    return small_tables
+
+
+def test_a_file_s_variants_are_rows_of_its_table_and_points_of_a_figure(
+    with_variants: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands(capsys, "small/table1", "--only", "labels") == ["table1_labels", "table1_labels_num_labels=20"]
+    points = [f"table1_labels_num_labels=30_lr={lr}" for lr in (0.01, 0.02)]
+    assert commands(capsys, "small/figure4") == points
+    assert main(["reproduce", "small/figure4", "--dry_run", "--seeds", "1"]) == 0
+    lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
+    found = [resolve(read_sources(line[2:])).args for line in lines]
+    assert [(args.num_labels, args.lr) for args in found] == [(30, 0.01), (30, 0.02)]
+    # The file by its name is all that it trains.
+    assert len(commands(capsys, "small/table1_labels")) == 4
+
+
+def test_a_variant_whose_key_is_given_for_all_is_no_row_of_its_own(
+    with_variants: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands(capsys, "small/table1", "--only", "labels", "--num_labels", "30") == ["table1_labels"]
+    assert_one_line(
+        ["reproduce", "small/figure4", "--lr", "0.1"],
+        "small/figure4 is the runs of several values of lr",
+        with_variants,
+        capsys,
+    )
+
+
+def test_a_variant_stands_beside_its_own_figure_and_under_its_own_heading(
+    with_variants: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["reproduce", "small/table1", "--only", "labels", "--seeds", "1"]
+    assert main(command) == 0, capsys.readouterr()
+    rows = [cells(line) for line in Path("saved_models/small_table1/table.md").read_text().splitlines()[2:]]
+    assert [row[0] for row in rows] == ["table1_labels", "table1_labels_num_labels=20"]
+    assert rows[1][1:3] == ["The one / of table1_labels, --num_labels 20", "15.5% test error in the paper"]
+    assert rows[0][3] != rows[1][3]
+    assert main([*command, "--lr", "0.02", "--overwrite"]) == 0, capsys.readouterr()
+    table = Path("saved_models/small_table1/table.md").read_text()
+    assert table.startswith("Not the paper's settings: lr 0.02. ")
+    assert "table1_labels_num_labels=20 | lr 0.03" in table
+
+
+def test_rows_that_are_only_cited_are_said_by_a_dry_run_and_stand_in_the_table(
+    small_tables: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(CITED, "small/table2", (Cited("Other", "9.9% error"),))
+    command = ["reproduce", "small/table2", "--seeds", "1"]
+    assert main([*command, "--dry_run"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["cited: Other, 9.9% error"]
+    assert main(command) == 0, capsys.readouterr()
+    *_, last = Path("saved_models/small_table2/table.md").read_text().splitlines()
+    assert cells(last) == ["cited", "Other", "9.9% error in the paper", "not trained here", ""]
+
+
+def test_what_is_cited_is_of_a_table_that_there_is() -> None:
+    assert CITED.keys() <= reproduce.tables().keys()
+
+
+def test_a_variant_that_says_no_figure_is_one_line(with_variants: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = with_variants / "config/small/table1_labels.yaml"
+    path.write_text(path.read_text().replace("20: 15.5% test error in the paper", "20"))
+    line = "expected variants as '--key value ...: what is expected' between ';', but got '--num_labels 20'"
+    assert_one_line(["reproduce", "small/table1"], line, with_variants, capsys)
 
 
 @pytest.mark.parametrize(

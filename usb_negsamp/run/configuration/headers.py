@@ -1,17 +1,24 @@
-"""The tables of ``config/README.md``: a table of a paper each, from the headers of our configuration files.
+"""What our configuration files say of themselves: which row of which table of a paper they train.
 
 A header is the comment at the top of a file: what is trained, then ``Paper:``, ``Expected:``, ``Time:`` and
-``Command:``, whose text may go on over lines that are indented. ``Paper:`` names the paper and behind it the tables::
+``Command:``, whose text may go on over lines that are indented. ``Paper:`` names the paper and behind it the tables and
+figures::
 
-    # VAT + NS3L on CIFAR-10, 4,000 labels.
-    # Paper:    Authors, title, venue, Table 1, CIFAR10; Table 2.
-    # Expected: 13.94 ± .10% test error in the paper. Not measured here.
+    # VAT on CIFAR-10, six classes seen, mismatch 0.3.
+    # Paper:    Authors, title, venue, Table 1; Figure 2.
+    # Expected: 76.9% test accuracy in the paper. Not measured here.
+    # Variants: --mismatch_ratio 0.6: 75.0% test accuracy in the paper;
+    #           --mismatch_ratio 0 0.1 0.2 (Figure 2): no number in the paper
     # Time:     not measured.
     # Command:  usb-negsamp train --c config/...
+
+``Variants:`` are further rows or points of the same file: keys, each with one value or several, and what is expected of
+them. Those with a table or a figure in parentheses belong to that one alone, the others to all of the file's.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,9 +28,39 @@ from usb_negsamp.errors import ConfigError
 
 FIELDS = ("Paper", "Expected", "Time", "Command")
 
-_FIELD = re.compile(rf"# ({'|'.join(FIELDS)}):\s+(.*)")
-_TABLE = re.compile(r"\bTables? (\d+)(?: and (\d+))?")
+_FIELD = re.compile(rf"# ({'|'.join((*FIELDS, 'Variants'))}):\s+(.*)")
+_PLACE = re.compile(r"\b(Table|Figure)s? (\d+)(?: and (\d+))?")
+_VARIANT = re.compile(r"(?P<keys>--[^:()]+?)(?: \((?P<place>[^)]*)\))?: (?P<expected>.+)")
 _END_OF_SENTENCE = re.compile(r"\.(?=\s|$)")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A further row of a table, by the same file and a few keys.
+
+    Attributes:
+        keys: with their values, as texts.
+        tables: where it belongs, as those of its header.
+        expected: the expected figure.
+    """
+
+    keys: tuple[tuple[str, str], ...]
+    tables: tuple[str, ...]
+    expected: str
+
+    @property
+    def name(self) -> str:
+        """What is added to a file's name.
+
+        >>> Variant((("mismatch_ratio", "0.6"), ("num_labels", "600")), (), "").name
+        'mismatch_ratio=0.6_num_labels=600'
+        """
+        return "_".join(f"{key}={value}" for key, value in self.keys)
+
+    @property
+    def words(self) -> list[str]:
+        """The keys as words of a command line."""
+        return [word for key, value in self.keys for word in (f"--{key}", value)]
 
 
 @dataclass(frozen=True)
@@ -33,25 +70,27 @@ class Header:
     Attributes:
         title: what is trained, on what.
         paper: the paper, without its tables.
-        tables: numbers of the tables it belongs to; empty where it is of none.
+        tables: the tables and figures it belongs to, as ``Table 1``; empty where it is of none.
         expected: the expected figure, and where it comes from.
         time: how long it takes.
         command: the command that trains it.
+        variants: further rows that the file trains with a few keys more.
     """
 
     title: str
     paper: str
-    tables: tuple[int, ...]
+    tables: tuple[str, ...]
     expected: str
     time: str
     command: str
+    variants: tuple[Variant, ...] = ()
 
 
 def read_header(path: Path) -> Header:
     """Return the header of the configuration file ``path``.
 
     Raises:
-        ConfigError: a part of the header is missing.
+        ConfigError: a part of the header is missing, or its variants are not of the form above.
     """
     parts = {"title": ""}
     current = "title"
@@ -65,15 +104,35 @@ def read_header(path: Path) -> Header:
         if not parts.get(name):
             raise ConfigError(f"{path} has no {name if name == 'title' else name + ':'} in the comment at its top")
     where = parts["Paper"]
-    first = _TABLE.search(where)
+    first = _PLACE.search(where)
+    tables = _places(where)
     return Header(
         title=parts["title"].removesuffix("."),
         paper=(where[: first.start()] if first else where).rstrip(" ,;(").removesuffix("."),
-        tables=tuple(int(number) for match in _TABLE.finditer(where) for number in re.findall(r"\d+", match[0])),
+        tables=tables,
         expected=parts["Expected"],
         time=parts["Time"],
         command=parts["Command"],
+        variants=tuple(_variants(parts.get("Variants", ""), tables, path)),
     )
+
+
+def _places(text: str) -> tuple[str, ...]:
+    return tuple(f"{match[1]} {number}" for match in _PLACE.finditer(text) for number in re.findall(r"\d+", match[0]))
+
+
+def _variants(text: str, tables: tuple[str, ...], path: Path) -> Iterator[Variant]:
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        found = _VARIANT.fullmatch(part)
+        if not found:
+            raise ConfigError(
+                f"{path}: expected variants as '--key value ...: what is expected' between ';', but got {part!r}"
+            )
+        values = [group.split() for group in found["keys"].split("--") if group.strip()]
+        places = _places(found["place"]) if found["place"] else tables
+        for chosen in itertools.product(*(texts for _, *texts in values)):
+            keys = tuple(zip((key for key, *_ in values), chosen, strict=True))
+            yield Variant(keys, places, found["expected"].removesuffix("."))
 
 
 def _comment_lines(path: Path) -> Iterator[str]:

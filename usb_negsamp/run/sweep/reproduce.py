@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
-from usb_negsamp.errors import did_you_mean, unknown
+from usb_negsamp.errors import ConfigError, did_you_mean, unknown
 from usb_negsamp.run.configuration.headers import Header, first_sentence, read_header
 from usb_negsamp.run.configuration.packaged import packaged_configs, plain_name
 from usb_negsamp.run.configuration.resolution import read_sources
@@ -18,6 +18,7 @@ from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import show_spread
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.paired_statistics import spread
+from usb_negsamp.run.sweep.cited import Cited, cited_rows
 from usb_negsamp.run.sweep.grid import Request, make_plan
 from usb_negsamp.run.sweep.paper_settings import Override, chosen_names, overrides
 from usb_negsamp.run.sweep.plan import Plan, Run, resolve_and_check
@@ -44,42 +45,87 @@ def reproduce(
     Raises:
         ConfigError: no such table, no such configuration in it, or a run that cannot be.
     """
-    headers = _chosen(table, only)
+    rows = _chosen(table, only, request)
     directory = Path(save_dir or SAVE_DIR) / plain_name(table).replace("/", "_")
     of_all = dataclasses.replace(
         request,
         given={"save_dir": str(directory), **request.given},
         seeds=SEEDS if request.seeds is None else request.seeds,
     )
-    requests = [dataclasses.replace(of_all, config_file=str(path), name=path.stem) for path in headers]
     check_place(of_all)
-    plans = [make_plan(one) for one in requests]
+    plans = [make_plan(_request_of(row, of_all)) for row in rows]
     plan = _joined(directory, plans)
+    cited = cited_rows(table) if only is None else ()
     if dry_run:
         for run in plan.runs:
             print(shlex.join(["usb-negsamp", "train", *run.argv]))
+        for row in cited:
+            print(f"cited: {row.method}, {row.expected}")
         return 0
-    rows = [_row_of(path, header, request, one) for (path, header), one in zip(headers.items(), plans, strict=True)]
-    return run_plan(plan, of_all, functools.partial(Reproduction, rows))
+    shown = [_with_overrides(row, request, one) for row, one in zip(rows, plans, strict=True)]
+    return run_plan(plan, of_all, functools.partial(Reproduction, shown, cited))
 
 
-def _row_of(path: Path, header: Header, request: Request, plan: Plan) -> PaperRow:
-    of_paper = resolve_and_check(read_sources(["--c", str(path)])).mapping
-    return PaperRow(path.stem, header, overrides(request.given, plan.runs[0].config, of_paper))
+def _request_of(row: PaperRow, of_all: Request) -> Request:
+    return dataclasses.replace(
+        of_all, config_file=str(row.path), name=row.name, given={**dict(row.keys), **of_all.given}
+    )
+
+
+def _with_overrides(row: PaperRow, request: Request, plan: Plan) -> PaperRow:
+    words = [word for key, value in row.keys for word in (f"--{key}", value)]
+    of_paper = resolve_and_check(read_sources(["--c", str(row.path), *words])).mapping
+    return dataclasses.replace(row, overridden=overrides(request.given, plan.runs[0].config, of_paper))
 
 
 def tables() -> dict[str, dict[Path, Header]]:
-    """The configurations of each table, by names as ``ns3l/table1``."""
+    """The configurations of each table and figure, by names as ``ns3l/table1`` and ``spl/figure3``."""
     found: dict[str, dict[Path, Header]] = {}
     for name, path in packaged_configs().items():
         paper, slash, _ = name.partition("/")
         header = read_header(path)
-        for number in header.tables if slash else ():
-            found.setdefault(f"{paper}/table{number}", {})[path] = header
+        places = dict.fromkeys((*header.tables, *(place for one in header.variants for place in one.tables)))
+        for place in places if slash else ():
+            found.setdefault(table_name(paper, place), {})[path] = header
     return dict(sorted(found.items()))
 
 
-def _chosen(table: str, only: str | None) -> dict[Path, Header]:
+def table_name(paper: str, place: str) -> str:
+    """Return the name of a table or figure.
+
+    >>> table_name("spl", "Figure 3")
+    'spl/figure3'
+    """
+    return f"{paper}/{place.lower().replace(' ', '')}"
+
+
+def _chosen(table: str, only: str | None, request: Request) -> list[PaperRow]:
+    headers = _chosen_files(table, only)
+    given = request.given.keys() | request.grid.keys()
+    rows = [row for path, header in headers.items() for row in _rows_of(path, header, table, given)]
+    if not rows:
+        varied = {key for header in headers.values() for variant in header.variants for key, _ in variant.keys}
+        raise ConfigError(f"{table} is the runs of several values of {', '.join(sorted(varied & given))}: leave it out")
+    return rows
+
+
+def _rows_of(path: Path, header: Header, table: str, given: Set[str]) -> Iterator[PaperRow]:
+    """Yield the file's own row, and those of its variants whose keys are not given for all runs anyway."""
+    paper = table.split("/")[0]
+
+    def belongs(places: Sequence[str]) -> bool:
+        return table in (table_name(paper, place) for place in places)
+
+    whole_file = not belongs([*header.tables, *(place for one in header.variants for place in one.tables)])
+    if whole_file or belongs(header.tables):
+        yield PaperRow(path.stem, header.title, header.expected, path)
+    for variant in header.variants:
+        if (whole_file or belongs(variant.tables)) and not given & dict(variant.keys).keys():
+            title = f"{header.title}, {' '.join(variant.words)}"
+            yield PaperRow(f"{path.stem}_{variant.name}", title, variant.expected, path, variant.keys)
+
+
+def _chosen_files(table: str, only: str | None) -> dict[Path, Header]:
     available, configs = tables(), packaged_configs()
     if table not in available:
         if plain_name(table) not in configs:
@@ -101,10 +147,22 @@ def _joined(directory: Path, plans: Sequence[Plan]) -> Plan:
 
 @dataclasses.dataclass(frozen=True)
 class PaperRow:
-    """A row of a table: a configuration, what it says of itself, and where its runs are not what it says."""
+    """A row of a table: a configuration, what it says of itself, and where its runs are not what it says.
+
+    Attributes:
+        name: of its folder.
+        title: what is trained.
+        expected: of it, in the paper.
+        path: of the configuration.
+        keys: beside those of the file.
+        overridden: keys that the user has given other values than the paper's.
+    """
 
     name: str
-    header: Header
+    title: str
+    expected: str
+    path: Path
+    keys: tuple[tuple[str, str], ...] = ()
     overridden: tuple[Override, ...] = ()
 
 
@@ -113,24 +171,30 @@ class Reproduction(Sweep):
 
     Args:
         table: its rows.
+        cited: rows of the paper's that are not trained here.
     """
 
-    def __init__(self, table: Sequence[PaperRow], plan: Plan, jobs: int, launcher: Launcher) -> None:
+    def __init__(
+        self, table: Sequence[PaperRow], cited: Sequence[Cited], plan: Plan, jobs: int, launcher: Launcher
+    ) -> None:
         super().__init__(plan, jobs, launcher)
         self.table = table
+        self.cited = cited
 
     def figures(self, rows: Sequence[tuple[Run, dict[str, str]]]) -> list[str]:
         """Write table.md, and return it with the places of the files."""
         of_config: dict[str, list[dict[str, str]]] = {row.name: [] for row in self.table}
         for run, row in rows:
             of_config[run.name.split("/")[0]].append(row)
-        text = table_text(self.table, of_config)
+        text = table_text(self.table, of_config, self.cited)
         write_atomically(self.plan.directory / TABLE_FILE, text + "\n")
         files = {"results": RESULTS, "table": TABLE_FILE}
         return [text, *(f"  {name:<11} {self.plan.directory / file}" for name, file in files.items())]
 
 
-def table_text(table: Sequence[PaperRow], measured_rows: Mapping[str, Sequence[Mapping[str, str]]]) -> str:
+def table_text(
+    table: Sequence[PaperRow], measured_rows: Mapping[str, Sequence[Mapping[str, str]]], cited: Sequence[Cited] = ()
+) -> str:
     """Return the table as Markdown: the paper's figures beside the measured ones.
 
     Where keys were given that make the runs others than the paper's, the rows stand under a heading of their own,
@@ -138,7 +202,8 @@ def table_text(table: Sequence[PaperRow], measured_rows: Mapping[str, Sequence[M
 
     Args:
         table: the rows.
-        measured_rows: of results, by the configurations' names.
+        measured_rows: of results, by the rows' names.
+        cited: rows that are not trained, which stand below the paper's own.
     """
     of_settings: dict[str, list[PaperRow]] = {}
     for row in table:
@@ -152,8 +217,9 @@ def table_text(table: Sequence[PaperRow], measured_rows: Mapping[str, Sequence[M
             cells = [[row.name, paper, *own] for row, paper, own in zip(members, about, found, strict=True)]
             head = ["config", "in the paper", "measured", "n"]
         else:
-            said = [[row.header.title, first_sentence(row.header.expected)] for row in members]
+            said = [[row.title, first_sentence(row.expected)] for row in members]
             cells = [[row.name, *paper, *own] for row, paper, own in zip(members, said, found, strict=True)]
+            cells += [["cited", row.method, f"{row.expected} in the paper", "not trained here", ""] for row in cited]
             head = ["config", "what", "expected", "measured", "n"]
         blocks.append(format_table(head, cells, ["-"] * (len(head) - 1) + ["-:"]))
     return "\n\n".join(blocks)
