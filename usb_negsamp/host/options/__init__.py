@@ -12,6 +12,7 @@ from usb_negsamp.key import Key
 
 ORDER: tuple[str, ...] = (
     "channels_last",
+    "amp_dtype",
     "optimizer",
     "schedule",
     "consistency_ramp",

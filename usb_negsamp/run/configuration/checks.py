@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Collection
 
 from usb_negsamp.data.memory import check_fits
-from usb_negsamp.errors import ConfigError, expected, unknown
+from usb_negsamp.errors import ConfigError, expected, quoted, unknown
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.data_checks import check_data
 from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS
@@ -133,6 +133,8 @@ def _check_unread(args: Namespace, given: Collection[str]) -> None:
     """Refuse what nothing would read, or nothing could carry out."""
     if "pretrain_path" in given and args.pretrain_path and not args.use_pretrain and "use_pretrain" not in given:
         raise expected("pretrain_path", "none without use_pretrain true", f"{args.pretrain_path}")
+    if "amp_dtype" in given and args.amp_dtype is not None and not args.amp:
+        raise expected("amp_dtype", "none without amp true", quoted(args.amp_dtype))
     if getattr(args, "vat_embed", False) and args.dataset not in TEXTS:
         raise expected("vat_embed", f"false with dataset {args.dataset}, whose samples are no texts", "true")
 

@@ -184,6 +184,14 @@ OWN_KEYS: tuple[Key, ...] = (
         "those of the host up to rounding",
     ),
     Key(
+        "amp_dtype",
+        str,
+        None,
+        "half precision of a step under amp: float16 needs a loss scaler and is slow on a CPU; none: float16 on a GPU, "
+        "bfloat16 on a CPU",
+        choices=("float16", "bfloat16"),
+    ),
+    Key(
         "lr_schedule",
         str,
         "cosine",
