@@ -9,7 +9,7 @@ import pytest
 from one_line import assert_one_line
 
 from usb_negsamp.run.bench.cases import DEFAULT_CASES, OPTIONS, Case
-from usb_negsamp.run.bench.request import cases_of_files
+from usb_negsamp.run.bench.request import cases_of_files, default_cases
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.csv_file import read_csv
 
@@ -84,6 +84,14 @@ def test_a_case_keeps_what_its_file_and_the_command_line_say(write_config: Write
     (case,) = cases_of_files([file], ["--lr", "0.5"], None)
     assert case.algorithm == "vat_ns3l"
     assert (case.keys["ns3l_threshold"], case.keys["lr"], case.keys["num_labels"]) == (0.03, 0.5, 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("ns3l 50 + 50", ["ns3l 50 + 50"]), ("50 + 50", ["vat_ns3l 50 + 50", "ns3l 50 + 50"]), ("dnll", ["dnll 64 + 64"])],
+)
+def test_a_case_is_chosen_by_its_name_or_by_a_part_of_it(text: str, names: list[str]) -> None:
+    assert [case.name for case in default_cases(["--device", "cpu"], 4000, text)] == names
 
 
 @pytest.mark.parametrize("option", OPTIONS)

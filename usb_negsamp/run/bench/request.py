@@ -31,12 +31,13 @@ def cases_of_files(files: Sequence[str], words: Sequence[str], random_images: in
 
 
 def default_cases(words: Sequence[str], random_images: int | None, holding: str) -> list[Case]:
-    """Return the cases of ``DEFAULT_CASES`` whose names hold a text, with the keys of the command line.
+    """Return the case of ``DEFAULT_CASES`` of that name, or those whose names hold it, with the command line's keys.
 
     Raises:
         ConfigError: no name holds it; a key that is not valid.
     """
-    chosen = [case for case in DEFAULT_CASES if holding in case.name]
+    named = [case for case in DEFAULT_CASES if case.name == holding]
+    chosen = named or [case for case in DEFAULT_CASES if holding in case.name]
     if not chosen:
         names = ", ".join(case.name for case in DEFAULT_CASES)
         raise ConfigError(f"--case: expected a part of one of: {names}, but got {holding!r}")

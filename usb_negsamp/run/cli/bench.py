@@ -28,7 +28,9 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--c", action="append", default=[], metavar="FILE", help=f"a case: {CONFIG_HELP}; may be given several times"
     )
-    parser.add_argument("--case", metavar="TEXT", help="of the cases without --c only those that hold this")
+    parser.add_argument(
+        "--case", metavar="TEXT", help="of the cases without --c that of this name, or those that hold it"
+    )
     parser.add_argument(
         "--options",
         metavar="A;B",
