@@ -192,6 +192,15 @@ OWN_KEYS: tuple[Key, ...] = (
         choices=("float16", "bfloat16"),
     ),
     Key(
+        "accelerate",
+        str,
+        "none",
+        "fastest sets the options together that make a step fastest on the device of the run, those apart that are "
+        "given: channels_last, amp and amp_dtype bfloat16",
+        choices=("none", "fastest"),
+        affects="session",
+    ),
+    Key(
         "lr_schedule",
         str,
         "cosine",

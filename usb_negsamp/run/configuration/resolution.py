@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from usb_negsamp.run.configuration.notes import notes_on
 from usb_negsamp.run.configuration.packaged import find_config
 from usb_negsamp.run.configuration.plugins import load_plugins
 from usb_negsamp.run.configuration.presets import apply_preset
+from usb_negsamp.run.configuration.presets.fastest import accelerated, device_of, note_on
 from usb_negsamp.yaml_file import read_yaml
 
 COMMAND_LINE = "command line"
@@ -102,8 +103,19 @@ def resolve(sources: Sources) -> Resolved:
     derived = derive(values, given)
     values.update(derived)
     values.update(apply_preset(algorithm, values, {*given, *derived}, definitions))
+    values.update(_accelerated(values, given, definitions, notes))
     values["save_name"] = values["save_name"] or _run_name(values)
     return Resolved(_namespace(values), dict(sorted(values.items())), notes, frozenset(by_user))
+
+
+def _accelerated(
+    values: dict[str, Any], given: Collection[str], definitions: dict[str, Key], notes: list[str]
+) -> dict[str, Any]:
+    """What ``accelerate`` sets, and in ``notes`` a line that says so."""
+    options = accelerated(values, given, definitions)
+    if options:
+        notes.append(note_on(device_of(values["device"]), options))
+    return options
 
 
 def _plugins(sources: Sources) -> list[str]:
