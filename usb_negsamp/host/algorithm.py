@@ -65,6 +65,7 @@ class HostAlgorithm(Protocol):
     scheduler: Any
     """None where the rate is constant."""
     loss_scaler: Any
+    use_amp: bool
     amp_cm: Callable[[], AbstractContextManager[Any]]
     """Makes the context of mixed precision; one that does nothing where there is none."""
     ce_loss: nn.Module

@@ -5,9 +5,43 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
+
+
+class GeneratorStates(NamedTuple):
+    """States of Python's, NumPy's and PyTorch's generators; those of the GPUs are None until CUDA is initialized."""
+
+    python: Any
+    numpy: Any
+    torch: Tensor
+    cuda: list[Tensor] | None
+
+    def restore(self) -> None:
+        """Let the generators go on from here."""
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)
+        torch.set_rng_state(self.torch)
+        if self.cuda is not None:
+            torch.cuda.set_rng_state_all(self.cuda)
+
+
+def generator_states() -> GeneratorStates:
+    """The states of all generators as they are.
+
+    >>> states = generator_states()
+    >>> first = torch.rand(1)
+    >>> states.restore()
+    >>> torch.equal(torch.rand(1), first)
+    True
+    """
+    # Seeding CUDA before it is initialized would be done again, out of place, when it is.
+    on_cuda = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    cuda = torch.cuda.get_rng_state_all() if on_cuda else None
+    return GeneratorStates(random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda)
 
 
 @contextmanager
@@ -23,23 +57,16 @@ def keyed_randomness(key: int) -> Iterator[None]:
     >>> torch.initial_seed(), torch.equal(torch.rand(1), torch.rand(1, generator=torch.Generator().manual_seed(0)))
     (0, True)
     """
-    python_state, numpy_state, torch_state = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    # Seeding CUDA before it is initialized would be done again, out of place, when it is.
-    on_cuda = torch.cuda.is_available() and torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    cuda_states = torch.cuda.get_rng_state_all() if on_cuda else []
+    before = generator_states()
     random.seed(key)
     np.random.seed(key & 0xFFFFFFFF)
     torch.default_generator.manual_seed(key)
-    if on_cuda:
+    if before.cuda is not None:
         torch.cuda.manual_seed_all(key)
     try:
         yield
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(torch_state)
-        if on_cuda:
-            torch.cuda.set_rng_state_all(cuda_states)
+        before.restore()
 
 
 _MASK = (1 << 64) - 1

@@ -43,6 +43,7 @@ class AlgorithmBase(HostAlgorithm):
     optimizer: torch.optim.Optimizer
     scheduler: Any
     loss_scaler: Any
+    use_amp: bool
     amp_cm: Callable[[], AbstractContextManager[Any]]
     ce_loss: nn.Module
     consistency_loss: nn.Module

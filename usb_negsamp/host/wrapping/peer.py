@@ -27,8 +27,9 @@ from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.checkpoints.run_state import restore_run_state
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.datasets.renamed_view import RenamedView, renamed
-from usb_negsamp.host.randomness import keyed_randomness, mix
+from usb_negsamp.host.randomness import generator_states, keyed_randomness, mix
 from usb_negsamp.host.wrapping.iteration import step_number
+from usb_negsamp.host.wrapping.paired_scaler import FirstScaler, pair_scalers
 from usb_negsamp.host.wrapping.wrapper import Wrapper
 from usb_negsamp.key import SEED
 from usb_negsamp.settings import setting
@@ -136,12 +137,25 @@ class PairHook(Hook):
             peer.call_hook("after_run")
 
     def after_train_step(self, algorithm: PairWrapper) -> None:
-        """The peer's passes, what couples the two, and the peer's update."""
+        """The peer's passes, what couples the two, and the peer's update.
+
+        With a loss scaler the update is left to that of the first network, which waits for the GPU once for both.
+        """
         with algorithm.turn_of_peer() as peer:
             peer.call_hook("before_train_step")
             peer.out_dict, peer.log_dict = peer.train_step(**peer.process_batch(**algorithm.batch_of_peer()))
             self.couple(algorithm, peer)
-            peer.call_hook("after_train_step")
+            if not (algorithm.use_amp and isinstance(algorithm.loss_scaler, FirstScaler)):
+                peer.call_hook("after_train_step")
+                return
+            states = generator_states()
+
+        def update() -> None:
+            with algorithm.turn_of_peer() as peer:
+                states.restore()
+                peer.call_hook("after_train_step")
+
+        algorithm.loss_scaler.update_of_second = update
 
 
 def peer_seed_setting() -> Any:
@@ -174,6 +188,7 @@ class PairWrapper(Wrapper):
         peer_class = type(f"{type(self).__name__}Peer", (Peer, *self._bases_inside()), {"base_name": self.base_name})
         with keyed_randomness(self.peer_seed):
             self.peer = peer_class(copy.copy(args), *rest, first=self, **kwargs)
+        pair_scalers(self, self.peer)
         self._check_independence()
 
     def _checked_peer_seed(self, args: Any) -> int:
