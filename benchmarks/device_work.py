@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.amp.grad_scaler import GradScaler
 
 import usb_negsamp
 from usb_negsamp.host import ALGORITHMS, Hook, device
@@ -39,8 +38,10 @@ PLAIN = (
 )
 METHODS = (
     *(f"{name}{wrapper}" for name in PLAIN for wrapper in ("", "_ns3l", "_dnll")),
-    *("ns3l", "dnll", "dualstudent", "vat_spl"),
+    *("ns3l", "dnll", "dualstudent", "vat_spl", "softmatch:per_class"),
 )
+_KEYS = {"per_class": {"per_class": True}}
+"""What a method that is not as it is by default has after its name and a colon, and the keys that are meant."""
 _COUNTED = 3
 """Which step is counted: the first ones make what a run keeps."""
 _NEVER = 10**6
@@ -123,15 +124,18 @@ def work_of(method: str, amp: bool) -> list[dict[str, Any]]:
     """The rows of a method: one, or for SPL one for each kind of step of its stage.
 
     Args:
-        method: a registered name.
+        method: a registered name, or ``name:other`` with one of ``_KEYS`` where it is not as it is by default.
         amp: whether it trains in mixed precision.
     """
     usb_negsamp.register()
     with tempfile.TemporaryDirectory() as folder:
-        args = tiny_arguments(method, folder, amp=amp, **_RUN, **(_STAGE if method.endswith("_spl") else {}))
+        name, *others = method.split(":")
+        keys = {key: value for other in others for key, value in _KEYS[other].items()}
+        args = tiny_arguments(name, folder, amp=amp, **_RUN, **(_STAGE if name.endswith("_spl") else {}), **keys)
         algorithm = build_from(args)
         # From PyTorch's first scale on the first steps of a run overflow, and leave the weights alone.
-        algorithm.loss_scaler = GradScaler("cuda", init_scale=1.0)
+        for network in filter(None, (algorithm, getattr(algorithm, "peer", None))):
+            network.loss_scaler.load_state_dict({**network.loss_scaler.state_dict(), "scale": 1.0})
         work = Work(algorithm)
         watch = Watch(work)
         algorithm.register_hook(watch, None, "HIGHEST")
@@ -159,7 +163,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(argv)
     usb_negsamp.register()
-    known = [name for name in options.methods if name in ALGORITHMS]
+    known = [method for method in options.methods if method.split(":")[0] in ALGORITHMS]
     rows = []
     for method in known:
         for amp in (False, True):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from usb_negsamp.host.transfer import on_device
+from usb_negsamp.host.transfer import on_device, pinned
 
 
 class Host(Tensor):
@@ -51,6 +51,11 @@ def test_what_is_pinned_is_not_copied_once_more() -> None:
     tensor.pinned = True
     assert on_device(tensor, GPU) == "there"
     assert asked == [(True, GPU, {"non_blocking": True})]
+
+
+def test_what_is_on_a_device_is_not_pinned() -> None:
+    tensor = torch.ones(2, device="meta")
+    assert pinned(tensor) is tensor
 
 
 def test_on_the_cpu_nothing_is_copied() -> None:

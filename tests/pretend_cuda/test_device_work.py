@@ -19,6 +19,8 @@ COUNTED = (
     "freematch_ns3l",
     "vat_ns3l",
     "meanteacher_ns3l",
+    "crmatch_dnll",
+    "softmatch:per_class",
     "dnll",
     "vat_spl",
 )

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from usb_negsamp.host import device
 from usb_negsamp.host.patching import undone
 from usb_negsamp.host.repairs import batch_transfer
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
@@ -35,6 +36,30 @@ def test_no_copy_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert _copies(algorithm, monkeypatch) == [False] * 4
     with undone("batch_transfer", "batch_norm_control"):
         assert _copies(algorithm, monkeypatch) == [True] * 4
+
+
+def test_what_an_algorithm_has_put_together_is_pinned_for_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    algorithm = build_tiny("crmatch", tmp_path)
+    asked: list[tuple[str, Tensor]] = []
+
+    def pin_memory(self: Tensor) -> Tensor:
+        asked.append(("pinned", self))
+        return self + 1
+
+    def cuda(self: Tensor, *_: Any, **__: Any) -> Tensor:
+        asked.append(("copied", self))
+        return self
+
+    monkeypatch.setattr(device, "_selected", torch.device("cuda"))
+    for name, method in (("is_pinned", lambda self: False), ("pin_memory", pin_memory), ("cuda", cuda)):
+        monkeypatch.setattr(torch.Tensor, name, method)
+    directions = torch.zeros(2)
+    algorithm.process_batch(rot_v=directions)
+    assert [what for what, _ in asked] == ["pinned", "copied"]
+    assert asked[0][1] is directions
+    assert torch.equal(asked[1][1], torch.ones(2))
 
 
 def test_what_the_step_takes_is_handed_on(tmp_path: Path) -> None:

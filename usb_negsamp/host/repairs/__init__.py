@@ -21,6 +21,7 @@ ORDER: tuple[str, ...] = (
     "seeded_loading",
     "virtual_adversary",
     "crmatch_feature_map",
+    "crmatch_on_device",
     "yaml_loader",
     "unknown_dataset",
     "net_builder",
