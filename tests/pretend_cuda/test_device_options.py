@@ -76,3 +76,7 @@ def test_the_host_s_algorithms_for_imbalanced_data_give_the_cpu_s_numbers(
     there = train(algorithm, "gpu", **keys, **GPU)
     assert_sound(there)
     assert_same(train(algorithm, "cpu", **keys, **CPU), there, rounding)
+
+
+def test_cossl_whose_classifier_starts_on_the_device_trains() -> None:
+    assert_sound(train("fixmatch", "gpu", imb_algorithm="cossl", cossl_tfe_warm_bs=8, **GPU))

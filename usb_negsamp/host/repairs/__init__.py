@@ -51,6 +51,7 @@ ORDER: tuple[str, ...] = (
     "end_of_epoch",
     "sequencematch_features",
     "imbalanced_base",
+    "cossl",
     "trackers",
 )
 
