@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import Process
 
+_CONNECTION_LOST = ("Connection closed by peer", "Connection reset by peer")
+"""What gloo says of a process that is gone."""
+
 
 @contextmanager
 def process_group(process: Process, device_type: str) -> Iterator[None]:
@@ -34,6 +37,21 @@ def process_group(process: Process, device_type: str) -> Iterator[None]:
         yield
     finally:
         torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def while_all_are_there(process: Process) -> Iterator[None]:
+    """Say so in one line if another process ends inside the block, in which the processes wait for each other to begin.
+
+    Raises:
+        ConfigError: another process has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not process.distributed or not any(words in str(error) for words in _CONNECTION_LOST):
+            raise
+        raise ConfigError("another process of this run has ended before the training began, and says why") from error
 
 
 def wait_for_all(process: Process) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.determinism import seed_everything
 from usb_negsamp.run.training.interruption import Interrupted, InterruptionHook, agreed_signal
 from usb_negsamp.run.training.outcome import report_outcome
-from usb_negsamp.run.training.process_group import wait_for_all
+from usb_negsamp.run.training.process_group import wait_for_all, while_all_are_there
 from usb_negsamp.run.training.progress import ProgressHook
 from usb_negsamp.run.training.resume import bring_best_model, check_same_configuration, check_source, go_on_from
 from usb_negsamp.run.training.session import Session, choose_device, open_session
@@ -93,7 +94,8 @@ class _Run:
         """Build, resume, open the folder, train, fine-tune, report; return the exit code."""
         session, args = self.session, self.resolved.args
         seed_everything(args.seed)
-        algorithm, data = build_algorithm(args, session.log.logger, session.tensorboard)
+        with while_all_are_there(session.process):
+            algorithm, data = build_algorithm(args, session.log.logger, session.tensorboard)
         # The data set counts the labels where all images are labeled.
         config = {**self.resolved.mapping, "num_labels": data.num_labels}
         if session.signals.signum and not session.process.distributed:
@@ -104,11 +106,21 @@ class _Run:
         elif args.resume:
             check_same_configuration(session.directory, config)
         check_source(args, data)
-        check_network(algorithm)
-        with session.alone_in_directory():
+        with while_all_are_there(session.process):
+            check_network(algorithm)
+            # Nothing is written where one fails alone.
+            wait_for_all(session.process)
+        with ExitStack() as held:
+            held.enter_context(session.alone_in_directory())
+            if session.process.is_main:
+                # Who writes is not ended in the middle of it; the others are as long as they wait for it.
+                held.enter_context(session.catching_signals())
             self._announce(algorithm, data, config)
             manifest = self._open_directory(algorithm, data, config)
-            wait_for_all(session.process)
+            with while_all_are_there(session.process):
+                wait_for_all(session.process)
+            if not session.process.is_main:
+                held.enter_context(session.catching_signals())
             self._register_hooks(algorithm)
             return self._train(algorithm, manifest)
 

@@ -32,7 +32,7 @@ class Session:
         console: what a person sees.
         log: log.txt, not yet opened.
         tensorboard: TensorBoard's events, not yet opened.
-        signals: the signal that came, if any.
+        signals: the signal that came, if any. Several processes catch them from :meth:`catching_signals` on.
     """
 
     process: Process
@@ -53,6 +53,14 @@ class Session:
         self.directory.mkdir(parents=True, exist_ok=True)
         return exclusive(self.directory, "run")
 
+    def catching_signals(self) -> AbstractContextManager[Flag | None]:
+        """Catch signals of several processes in the block; of a single one they are caught already.
+
+        While processes wait for each other to begin, there is nothing to save, and one that fails alone must not leave
+        the others standing: a signal, torchrun's too, ends them at once.
+        """
+        return catch_signals(self.signals) if self.process.distributed else nullcontext()
+
 
 def choose_device(args: Namespace, process: Process) -> torch.device:
     """Select the device that ``args`` ask for, and tell the host's code of it and of the processes there are.
@@ -67,7 +75,7 @@ def choose_device(args: Namespace, process: Process) -> torch.device:
 
 @contextmanager
 def open_session(args: Namespace, process: Process, console: Console, device_type: str) -> Iterator[Session]:
-    """Catch signals, join the other processes, choose kernels, keep memory and a log for the length of the block.
+    """Catch signals, join other processes, choose kernels, keep memory and a log for the length of the block.
 
     Args:
         args: of the run.
@@ -77,8 +85,9 @@ def open_session(args: Namespace, process: Process, console: Console, device_typ
     """
     if device_type == "cpu":
         keep_freed_memory()
+    signals = Flag()
     with (
-        catch_signals() as signals,
+        nullcontext() if process.distributed else catch_signals(signals),
         process_group(process, device_type),
         determinism(args.deterministic, device_type),
         run_log(console) as log,

@@ -35,9 +35,9 @@ def _die_of(signum: int) -> None:
 
 
 @contextmanager
-def catch_signals() -> Iterator[Flag]:
-    """Give a flag that SIGINT and SIGTERM set; the handlers that were there before are put back after."""
-    flag = Flag()
+def catch_signals(flag: Flag | None = None) -> Iterator[Flag]:
+    """Give ``flag``, or a new one, that SIGINT and SIGTERM set; handlers that were there before are put back after."""
+    flag = Flag() if flag is None else flag
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
