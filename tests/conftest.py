@@ -63,6 +63,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         pretended_gpu.start_again(config.invocation_params.args)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let each run of the lane of the pretended GPU have a line, under ``-q``, too: all take more than half an hour."""
+    if pretended_gpu.is_wanted(config.option.markexpr):
+        config.option.verbose = max(config.option.verbose, 1)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that train, and those of the lane of the pretended GPU, which are left out unless asked for."""
     long_lane = []

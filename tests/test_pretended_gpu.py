@@ -13,6 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ALGORITHMS = HERE / "pretend_cuda/test_device_algorithms.py"
+WAITS = HERE / "pretend_cuda/test_device_waits.py"
 
 
 def test_the_program_is_the_named_one_or_that_beside_the_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,3 +45,11 @@ def test_by_default_the_long_lane_is_left_out_and_without_a_gpu_the_rest_is_skip
     skipped, deselected = map(int, match.groups())
     assert 0 < skipped < 20
     assert deselected > 150
+
+
+def test_each_run_of_the_lane_has_a_line() -> None:
+    # Said to be under the program already, it is not started again.
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PRETEND_CUDA_LIBRARY": "none"}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", pretended_gpu.LANE, str(WAITS)]
+    done = subprocess.run(command, env=environment, cwd=HERE.parent, capture_output=True, text=True, check=True)
+    assert len(re.findall(r"^tests/pretend_cuda/test_device_waits\.py::\S+ SKIPPED", done.stdout, re.MULTILINE)) > 15
