@@ -38,6 +38,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
         {"amp": True, "amp_dtype": "bfloat61"},
         "amp_dtype: expected float16 or bfloat16, but got 'bfloat61'; did you mean 'bfloat16'?",
     ),
+    ({"accelerate_graph": True}, "accelerate_graph: expected false on the CPU, which has no CUDA graphs, but got true"),
     ({"accelerate": "fast"}, "accelerate: expected none or fastest, but got 'fast'; did you mean 'fastest'?"),
     ({"amp_dtype": "bfloat16"}, "amp_dtype: expected none without amp true, but got 'bfloat16'"),
     ({"train_sampler": "random"}, "unknown train_sampler 'random'; did you mean 'RandomSampler'?"),

@@ -13,6 +13,7 @@ from usb_negsamp.key import Key
 ORDER: tuple[str, ...] = (
     "channels_last",
     "amp_dtype",
+    "accelerate_graph",
     "optimizer",
     "schedule",
     "consistency_ramp",

@@ -16,6 +16,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "channels_last": {"channels_last": True},
     "amp": {"amp": True},
     "channels_last, amp": {"channels_last": True, "amp": True},
+    "bfloat16": {"amp": True, "amp_dtype": "bfloat16"},
+    "graph": {"accelerate_graph": True},
+    "channels_last, bfloat16, graph": {
+        "channels_last": True,
+        "amp": True,
+        "amp_dtype": "bfloat16",
+        "accelerate_graph": True,
+    },
+    "fastest": {"accelerate": "fastest"},
 }
 """What may be tried beside the default, by name: the keys that it sets."""
 
@@ -80,6 +89,15 @@ def option_keys(name: str) -> dict[str, Any]:
     if name not in OPTIONS:
         raise unknown("option", name, OPTIONS)
     return OPTIONS[name]
+
+
+def options_on(device: str) -> list[str]:
+    """Return the names of the options that there are on a ``device``, ``cpu`` or ``cuda``.
+
+    >>> [name for name in OPTIONS if name not in options_on("cpu")]
+    ['graph', 'channels_last, bfloat16, graph']
+    """
+    return [name for name, keys in OPTIONS.items() if device == "cuda" or "accelerate_graph" not in keys]
 
 
 def host_algorithm(name: str) -> str:

@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.bench.cases import OPTIONS, option_keys
+from usb_negsamp.run.bench.cases import OPTIONS, option_keys, options_on
 from usb_negsamp.run.cli.parser import Command, Once, Parser, whole_number
 from usb_negsamp.run.cli.train import CONFIG_HELP
+from usb_negsamp.run.configuration import command_line
+from usb_negsamp.run.configuration.presets.fastest import device_of
 from usb_negsamp.run.training.console import Console
 
 ABOUT = """\
@@ -35,7 +37,7 @@ def _declare(parser: Parser) -> None:
         "--options",
         metavar="A;B",
         default="",
-        help=f"options to try beside the default, or all: {'; '.join(OPTIONS)}; default: none",
+        help=f"options to try, or all that the device has: {'; '.join(OPTIONS)}; default: none",
     )
     parser.add_argument(
         "--turns", type=whole_number(1), default=9, metavar="N", help="turns of each variant; default 9"
@@ -59,7 +61,8 @@ def _run(options: argparse.Namespace) -> int:
     from usb_negsamp.run.bench.tables import markdown, with_circumstances, write
 
     chosen = [name.strip() for name in options.options.split(";") if name.strip()]
-    names = list(OPTIONS) if chosen == ["all"] else chosen
+    device = str(command_line.parse(options.keys).given.get("device") or "auto")
+    names = options_on(device_of(device)) if chosen == ["all"] else chosen
     for name in names:
         option_keys(name)
     if options.c and options.case:

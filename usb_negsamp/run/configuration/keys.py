@@ -201,6 +201,14 @@ OWN_KEYS: tuple[Key, ...] = (
         affects="session",
     ),
     Key(
+        "accelerate_graph",
+        bool,
+        False,
+        "give a GPU each training pass at once, as a CUDA graph: faster where launching kernels takes the time, with "
+        "the same numbers, and memory that is kept for each pass; on one GPU alone",
+        affects="session",
+    ),
+    Key(
         "lr_schedule",
         str,
         "cosine",
