@@ -16,7 +16,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.arguments import algorithms_reading
 from usb_negsamp.run.configuration import catalog
 from usb_negsamp.run.configuration.catalog import Catalog, kept_catalog
-from usb_negsamp.run.configuration.resolution import Sources, definitions_for, resolve
+from usb_negsamp.run.configuration.resolution import Sources, definitions_for, read_sources, resolve
 from usb_negsamp.run.records.directory import MANIFEST
 from usb_negsamp.run.training import train
 from usb_negsamp.run.training.train import check_names
@@ -37,11 +37,14 @@ def kept() -> Catalog:
     return found
 
 
+HEAVY = ("torch", "torchvision", "semilearn", "numpy", "scipy", "sklearn", "timm", "transformers", "matplotlib", "PIL")
+
+
 def without_torch(*words: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own, which says at its end whether torch or the host were loaded."""
+    """A command in a process of its own, which says at its end whether torch, the host or their like were loaded."""
     program = (
         "import sys; from usb_negsamp.run.cli.main import main; code = main(sys.argv[1:]); "
-        "print('LOADED', [name for name in ('torch', 'semilearn') if name in sys.modules]); sys.exit(code)"
+        f"print('LOADED', [name for name in {HEAVY} if name in sys.modules]); sys.exit(code)"
     )
     ended = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
     assert "LOADED []" in ended.stdout, ended.stdout + ended.stderr
@@ -71,12 +74,49 @@ def test_names_are_listed_without_the_host(kept: Catalog, capsys: pytest.Capture
     assert without_torch("list", kind).stdout.splitlines()[:-1] == capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("keys",),
+        ("keys", "--algorithm", "mixmatch_dnll_spl"),
+        ("keys", "--algorithm", "fixmach"),
+        ("keys", "--markdown"),
+        ("configs",),
+    ],
+)
+def test_keys_and_configurations_are_listed_without_the_host(
+    kept: Catalog, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    from usb_negsamp.run.cli.main import main
+
+    code = main(["list", *words])
+    here, there = capsys.readouterr(), without_torch("list", *words)
+    assert (code, here.out) == (there.returncode, there.stdout.rpartition("LOADED")[0])
+    assert here.err == there.stderr
+
+
+@pytest.mark.parametrize("algorithm", ["fixmatch", "vat_ns3l", "mixmatch_dnll_spl"])
+def test_a_listed_key_has_the_default_that_a_run_has(kept: Catalog, algorithm: str) -> None:
+    listed = {name: default for name, default, _ in kept.keys_with_meaning(algorithm)}
+    assert listed == {name: str(key.default) for name, key in definitions_for(algorithm).items()}
+    assert list(listed) == sorted(listed)
+
+
 @pytest.mark.parametrize("words", [("--lrr", "1"), ("--vat_eps", "1"), ("--algorithm", "vat", "--p_cutof", "1")])
 def test_a_key_that_is_not_there_is_refused_without_the_host(kept: Catalog, words: tuple[str, ...]) -> None:
     given = {name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)}
     with pytest.raises(ConfigError) as slow:
         resolve(Sources(None, {}, dict(given)))
     assert without_torch("train", *words).stderr == f"usb-negsamp: error: {slow.value}\n"
+
+
+def test_a_key_of_the_file_that_is_not_there_is_refused_without_the_host(kept: Catalog, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("algorithm: fixmatch_ns3l\nvat_eps: 1.0\nresume: false\nclip: 1\nworld_size: 1\nlrr: 1\n")
+    with pytest.raises(ConfigError) as slow:
+        resolve(read_sources(["--c", str(file)]))
+    assert without_torch("train", "--c", str(file)).stderr == f"usb-negsamp: error: {slow.value}\n"
+    assert "lrr" in str(slow.value)
 
 
 def test_a_folder_with_a_run_is_refused_without_the_host(tmp_path: Path) -> None:

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.cli.parser import Command, Parser
-from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.catalog import catalog
-from usb_negsamp.run.configuration.keys import OWN_KEYS, keys_of_methods, markdown_table
 from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.report.config_tables import config_tables
 
@@ -64,24 +62,17 @@ def _print_names(kind: str | None) -> None:
 
 def markdown_tables() -> str:
     """Return the README's table of keys: ours for every run, then those of each wrapper and of Dual Student."""
-    import usb_negsamp
-
-    usb_negsamp.register()
-    return markdown_table((*OWN_KEYS, *keys_of_methods()))
+    return catalog().own_table
 
 
 def _keys(algorithm: str) -> Iterator[str]:
     """Yield a line for every key of an algorithm, with its default; a star marks ours."""
-    import usb_negsamp
-    from usb_negsamp.run.configuration.resolution import definitions_for
-
-    usb_negsamp.register()
-    if algorithm not in choices.algorithms():
-        raise unknown("algorithm", algorithm, choices.algorithms())
-    own = {own.name for own in OWN_KEYS}
-    for name, key in sorted(definitions_for(algorithm).items()):
-        mark = "*" if name in own else " "
-        yield f"{mark} {name:<24} {key.default!s:<18} {' '.join(key.meaning.split())}".rstrip()
+    found = catalog()
+    if algorithm not in found.algorithms:
+        raise unknown("algorithm", algorithm, sorted(found.algorithms))
+    for name, default, meaning in found.keys_with_meaning(algorithm):
+        mark = "*" if name in found.own_keys else " "
+        yield f"{mark} {name:<24} {default:<18} {meaning}".rstrip()
 
 
 LIST = Command(

@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
+from usb_negsamp.key import Key
 
 PACKAGES = ("semilearn", "usb_negsamp", "usb_negsamp.algorithms")
 
@@ -34,6 +35,10 @@ class Catalog:
         wrappers: of this package.
         datasets: the host's and ours.
         nets: the host's and ours.
+        rows: every distinct name, default and meaning that a key has with some algorithm.
+        rows_of: the places in ``rows`` of each algorithm's keys, imbalanced ones excepted, in the order of the names.
+        own_keys: the names of our keys for every run.
+        own_table: our keys as a table in Markdown.
     """
 
     algorithms: dict[str, list[str]]
@@ -43,6 +48,14 @@ class Catalog:
     wrappers: list[str]
     datasets: list[str]
     nets: list[str]
+    rows: list[list[str]]
+    rows_of: dict[str, list[int]]
+    own_keys: list[str]
+    own_table: str
+
+    def keys_with_meaning(self, algorithm: str) -> list[list[str]]:
+        """Name, default and meaning of each key of ``algorithm``, which must be known."""
+        return [self.rows[place] for place in self.rows_of[algorithm]]
 
     def readers(self, key: str) -> list[str]:
         """The algorithms, imbalanced ones included, that read ``key``."""
@@ -99,12 +112,18 @@ def _from_host() -> Catalog:
     from usb_negsamp.host.arguments import own_keys
     from usb_negsamp.key import former_names
     from usb_negsamp.run.configuration import choices
-    from usb_negsamp.run.configuration.keys import checked_keys
+    from usb_negsamp.run.configuration.keys import OWN_KEYS, checked_keys, keys_of_methods, markdown_table
     from usb_negsamp.run.configuration.resolution import definitions_for
 
     algorithms, imb_algorithms = own_keys()
+    definitions = {algorithm: definitions_for(algorithm) for algorithm in algorithms}
+    rows: dict[tuple[str, str, str], int] = {}
+    rows_of = {
+        algorithm: [rows.setdefault(_row(key), len(rows)) for _, key in sorted(keys.items())]
+        for algorithm, keys in definitions.items()
+    }
     # What two that share no key of their own both read is read by all.
-    of_one, of_other = definitions_for("fixmatch"), definitions_for("vat")
+    of_one, of_other = definitions["fixmatch"], definitions["vat"]
     return Catalog(
         algorithms,
         imb_algorithms,
@@ -113,7 +132,15 @@ def _from_host() -> Catalog:
         sorted(WRAPPERS),
         choices.datasets(),
         choices.nets(),
+        [list(row) for row in rows],
+        rows_of,
+        [key.name for key in OWN_KEYS],
+        markdown_table((*OWN_KEYS, *keys_of_methods())),
     )
+
+
+def _row(key: Key) -> tuple[str, str, str]:
+    return key.name, str(key.default), " ".join(key.meaning.split())
 
 
 def _place() -> Path:

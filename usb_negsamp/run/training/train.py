@@ -55,7 +55,7 @@ def train(argv: Sequence[str]) -> int:
 
 
 def check_names(sources: Sources) -> None:
-    """Refuse keys of the command line that are not there, by the names that an earlier command has kept.
+    """Refuse keys that are not there, by the names that an earlier command has kept; those of the file first.
 
     Where nothing was kept, or somebody's plugin may have added the algorithm or the key, ``resolve`` will say so.
 
@@ -70,10 +70,14 @@ def check_names(sources: Sources) -> None:
     if kept is None or algorithm not in list(kept.algorithms) or imb_algorithm not in [None, *kept.imb_algorithms]:
         return
     known = kept.keys_of(algorithm, imb_algorithm)
-    for given in sources.given:
-        name = kept.former_keys.get(given, given)
-        if name not in {*known, *LAUNCHER_KEYS, *INERT_HOST_KEYS}:
-            raise unknown_key(name, COMMAND_LINE, known, algorithm, kept.readers(name))
+    read = {*known, *LAUNCHER_KEYS, *INERT_HOST_KEYS}
+    for where, keys in ((sources.file_name, sources.file_values), (COMMAND_LINE, sources.given)):
+        for given in keys:
+            name = kept.former_keys.get(given, given)
+            readers = kept.readers(name)
+            # A file made for one algorithm may be run with another.
+            if name not in read and not (where == sources.file_name and (name in RUN_STATE_KEYS or readers)):
+                raise unknown_key(name, where, known, algorithm, readers)
 
 
 def check_place(sources: Sources) -> None:
