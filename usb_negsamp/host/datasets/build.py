@@ -23,6 +23,7 @@ from usb_negsamp.data import (
     labeled_split,
     load_source,
 )
+from usb_negsamp.data.sources.chosen_images import ChosenImages
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
@@ -89,13 +90,14 @@ def _build_closed(
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     labeled = split.labeled
-    unlabeled_images, unlabeled_targets = train.images[split.unlabeled], train.targets[split.unlabeled]
-    if include_lb_to_ulb:
-        unlabeled_images = np.concatenate([train.images[split.labeled], unlabeled_images])
-        unlabeled_targets = np.concatenate([train.targets[split.labeled], unlabeled_targets])
+    in_pool = np.concatenate([split.labeled, split.unlabeled]) if include_lb_to_ulb else split.unlabeled
+    pool: list[tuple[np.ndarray, np.ndarray | None]] = [(train.images, in_pool)]
+    unlabeled_targets = train.targets[in_pool]
     if source.unlabeled is not None:
-        unlabeled_images = np.concatenate([unlabeled_images, source.unlabeled.images])
+        pool.append((source.unlabeled.images, None))
         unlabeled_targets = np.concatenate([unlabeled_targets, source.unlabeled.targets])
+    # Not copied: the pool may be most of what memory holds, or lie in a file.
+    unlabeled_images = ChosenImages(*pool)
     if algorithm == "fullysupervised":
         labeled = np.concatenate([split.labeled, split.unlabeled])
 

@@ -10,6 +10,7 @@ import numpy as np
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
 from usb_negsamp.data import ImageArrays, ImageSource
+from usb_negsamp.data.sources.chosen_images import ChosenImages
 from usb_negsamp.host.datasets.image_views import image_views
 
 UNKNOWN = -1
@@ -35,7 +36,7 @@ class DatasetParts:
         """Images with weak views (DeFixMatch takes strong ones too) and their labels."""
         return self._dataset(self.views.stored(images), targets, weak=True)
 
-    def unlabeled(self, images: np.ndarray, targets: np.ndarray) -> BasicDataset:
+    def unlabeled(self, images: ChosenImages, targets: np.ndarray) -> BasicDataset:
         """Images with the views of the algorithm. It hands out no targets, but keeps them."""
         return self._dataset(self.views.stored(images), targets, weak=True, is_ulb=True)
 

@@ -29,6 +29,7 @@ from usb_negsamp.data import (
     labeled_split,
     load_source,
 )
+from usb_negsamp.data.sources.chosen_images import ChosenImages
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
@@ -72,7 +73,7 @@ def build_adaptation(
     split = _split(args, labeled, num_labels, num_classes)
     # The host's own trackers (wandb, aim) name a run by it.
     args.num_labels = len(split.labeled)
-    pool = _joined(unlabeled.train.images, unlabeled.unlabeled)
+    pool = _pool(unlabeled)
     validation, chosen_by = _validation(labeled, split)
     if unlabeled.test is None:
         raise ConfigError(f"unlabeled_dataset {unlabeled.name!r} has no test images, which the result is taken from")
@@ -139,8 +140,9 @@ def _validation(labeled: ImageSource, split: Split) -> tuple[ImageArrays, str]:
     )
 
 
-def _joined(images: np.ndarray, more: ImageArrays | None) -> np.ndarray:
-    return images if more is None else np.concatenate([images, more.images])
+def _pool(source: ImageSource) -> ChosenImages:
+    parts = (source.train,) if source.unlabeled is None else (source.train, source.unlabeled)
+    return ChosenImages(*((part.images, None) for part in parts))
 
 
 def _record(

@@ -39,7 +39,7 @@ class ImageViews(NamedTuple):
         plain: the image for evaluation.
     """
 
-    stored: Callable[[np.ndarray], Any]
+    stored: Callable[[Any], Any]
     weak: Callable[[Any], torch.Tensor]
     strong: Callable[[Any], torch.Tensor]
     plain: Callable[[Any], torch.Tensor]

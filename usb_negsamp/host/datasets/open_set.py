@@ -35,6 +35,7 @@ from usb_negsamp.data import (
     open_set_split,
     outlier_name,
 )
+from usb_negsamp.data.sources.chosen_images import ChosenImages
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
@@ -116,11 +117,12 @@ def build_open_set(
     parts = DatasetParts(args, algorithm, source, num_classes)
     train = ImageArrays(source.train.images, split.new_targets(source.train.targets))
     labeled = _labeled_indices(algorithm, split, train.targets)
-    pool_images, pool_targets = train.images[split.unlabeled], train.targets[split.unlabeled]
+    pool: list[tuple[np.ndarray, np.ndarray | None]] = [(train.images, split.unlabeled)]
+    pool_targets = train.targets[split.unlabeled]
     if extra is not None:
-        pool_images = np.concatenate([pool_images, extra.images])
+        pool.append((extra.images, None))
         pool_targets = np.concatenate([pool_targets, unknown_targets(len(extra))])
-    unlabeled = parts.unlabeled(pool_images, unknown_targets(len(pool_targets)))
+    unlabeled = parts.unlabeled(ChosenImages(*pool), unknown_targets(len(pool_targets)))
     evaluated, test = _evaluated(source, split, train)
     record = _record(source, split, protocol, evaluated, test)
     datasets = {

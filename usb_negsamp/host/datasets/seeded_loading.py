@@ -43,13 +43,28 @@ class SeededSampler(DistributedSampler):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         start, self.start = self.start, 0
-        indices = itertools.islice(self.sampler, start, None)
+        indices = itertools.islice(self._indices(), start, None)
         for first in range(start, len(self.sampler), KEYS_AT_ONCE):
             positions = np.arange(first, min(first + KEYS_AT_ONCE, len(self.sampler)))
             global_positions = positions * self.sampler.num_replicas + self.sampler.rank
             keys = mix_with_each(self.seed, self.stream, self.epoch, each=global_positions).tolist()
             # The indices go on in the next round; a sampler of fewer than it says has no more.
             yield from zip(keys, map(int, indices), strict=False)
+
+    def _indices(self) -> Iterator[int]:
+        """The sampler's order. The host's usual one makes that of a whole epoch at once; here a shuffle at a time."""
+        sampler = self.sampler
+        if type(sampler) is not DistributedSampler:
+            yield from sampler
+            return
+        generator = torch.Generator()
+        generator.manual_seed(sampler.epoch)
+        number = len(sampler.dataset)
+        for first in range(0, sampler.total_size, number):
+            shuffled = torch.randperm(number, generator=generator)[: sampler.total_size - first]
+            of_process = shuffled[(sampler.rank - first) % sampler.num_replicas :: sampler.num_replicas]
+            for part in of_process.split(KEYS_AT_ONCE):
+                yield from part.tolist()
 
     def __len__(self) -> int:
         return len(self.sampler)

@@ -53,7 +53,8 @@ class _PlainImages(Dataset[Any]):
     """Some images of a data set under its own transform, which must be the one for evaluation, and their targets."""
 
     def __init__(self, dataset: Any, indices: np.ndarray) -> None:
-        self.dataset, self.indices = dataset, indices.tolist()
+        self.dataset, self.indices = dataset, indices
+        self.targets = np.asarray(dataset.targets)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -63,9 +64,9 @@ class _PlainImages(Dataset[Any]):
 
     def __getitems__(self, positions: list[int]) -> dict[str, torch.Tensor]:
         """A batch, which is not to be collated once more."""
-        indices = [self.indices[position] for position in positions]
-        images = plain_images(self.dataset, self.dataset.transform, indices)
-        return {"x_lb": images, "y_lb": torch.tensor([int(self.dataset.targets[index]) for index in indices])}
+        indices = self.indices[positions]
+        images = plain_images(self.dataset, self.dataset.transform, indices.tolist())
+        return {"x_lb": images, "y_lb": torch.from_numpy(self.targets[indices].astype(np.int64))}
 
 
 def _as_it_is(batch: Any) -> Any:

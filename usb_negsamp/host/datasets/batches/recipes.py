@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchvision import transforms
 
+from usb_negsamp.data.sources.chosen_images import ChosenImages
 from usb_negsamp.data.views import whole_batches as views
 from usb_negsamp.data.views.dnll import HorizontalShift
 from usb_negsamp.data.views.image_operations import NormalizedTensor, ReflectCrop, unchanged
@@ -46,7 +47,8 @@ class Recipe(NamedTuple):
 
 def recipe(transform: Any, data: Any) -> Recipe | None:
     """How ``transform`` makes views of a batch of the stored images ``data``; None where a part of it is not known."""
-    pixels = isinstance(data, np.ndarray) and data.dtype == np.uint8 and data.ndim == 4 and data.shape[-1] == 3
+    stored = isinstance(data, (np.ndarray, ChosenImages))
+    pixels = stored and data.dtype == np.uint8 and data.ndim == 4 and data.shape[-1] == 3
     tensors = isinstance(data, Tensor) and data.dtype == torch.float32 and data.ndim == 4
     if not (pixels or tensors):
         return None
