@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from usb_negsamp.run.bench.cases import BARE_HOST, Case
+from usb_negsamp.run.bench.cases import BARE_HOST, Case, has_stage, memory_variants
 from usb_negsamp.run.bench.worker import Worker
 
 Row = dict[str, Any]
@@ -80,6 +80,34 @@ def measure(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
         for worker in workers
         for name in [worker.variant.name]
     ]
+
+
+def measure_memory(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
+    """Return a row for the bare host, its algorithm here, and ours: the memory of a step, of SPL's an inner step's.
+
+    Raises:
+        ConfigError: a variant cannot be built or fails.
+    """
+    rows: list[Row] = []
+    for variant in memory_variants(case):
+        worker = Worker(variant, plan.random_images, plan.clock)
+        try:
+            circumstances = worker.answer()
+            stage = has_stage(variant.keys["algorithm"])
+            mebibytes = worker.ask("inner_step_mebibytes" if stage else "step_mebibytes")
+        finally:
+            worker.close()
+        say(f"{case.name}: {variant.name} {mebibytes:.1f} MiB")
+        row = {
+            "case": case.name,
+            "algorithm": variant.keys["algorithm"],
+            "variant": variant.name,
+            "step": "inner" if stage else "training",
+            "tensors_mib": round(mebibytes, 2),
+        }
+        first = rows[0]["tensors_mib"] if rows else row["tensors_mib"]
+        rows.append({**row, "tensors_ratio": round(row["tensors_mib"] / first, 4), **circumstances})
+    return rows
 
 
 _EVALUATIONS = 3

@@ -80,6 +80,38 @@ class Case:
         return tuple(variants)
 
 
+def memory_variants(case: Case) -> tuple[Variant, ...]:
+    """Return the bare host first, then its algorithm in this package; then ours or, where that is all, each wrapper's.
+
+    >>> [variant.name for variant in memory_variants(Case("a", "vat"))]
+    ['bare host', 'vat', 'vat_ns3l', 'vat_dnll', 'vat_spl']
+    >>> [variant.name for variant in memory_variants(Case("b", "dnll"))]
+    ['bare host', 'fixmatch', 'dnll']
+    """
+    base = host_algorithm(case.algorithm)
+    wrapped = [f"{base}_ns3l", f"{base}_dnll", f"{base}_spl"] if case.algorithm == base else [case.algorithm]
+    own = [
+        Variant(name, {**case.keys, "algorithm": name, **(_SHORT_STAGE if has_stage(name) else {})})
+        for name in (base, *wrapped)
+    ]
+    return Variant(BARE_HOST, {**case.keys, "algorithm": base}, bare=True), *own
+
+
+def has_stage(algorithm: str) -> bool:
+    """Whether SPL follows the training of ``algorithm``."""
+    return algorithm.endswith("_spl")
+
+
+_SHORT_STAGE: dict[str, Any] = {
+    "validation_size": 200,
+    "spl_ratio": 0.5,
+    "spl_start": "last",
+    "spl_rounds": 1,
+    "spl_inner_steps": 2,
+    "spl_outer_steps": 1,
+}
+
+
 def option_keys(name: str) -> dict[str, Any]:
     """Return the keys that the option ``name`` sets.
 
@@ -119,3 +151,12 @@ DEFAULT_CASES: tuple[Case, ...] = (
     Case("fixmatch_ns3l 8 + 8", "fixmatch_ns3l", {"batch_size": 8, "uratio": 1}),
 )
 """What is measured where no configuration is named: the batches of the papers, and one that shows the fixed costs."""
+
+MEMORY_CASES: tuple[Case, ...] = tuple(
+    Case(name, name, {"batch_size": 64, "uratio": 1})
+    for name in (
+        *("fixmatch", "flexmatch", "freematch", "softmatch", "uda", "vat", "pimodel", "meanteacher", "mixmatch"),
+        *("comatch", "ns3l", "dnll", "dualstudent"),
+    )
+)
+"""What ``--memory`` measures where no configuration is named."""

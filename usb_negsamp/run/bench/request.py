@@ -30,16 +30,18 @@ def cases_of_files(files: Sequence[str], words: Sequence[str], random_images: in
     return [_case(name, source, random_images) for name, source in zip(names, sources, strict=True)]
 
 
-def default_cases(words: Sequence[str], random_images: int | None, holding: str) -> list[Case]:
-    """Return the case of ``DEFAULT_CASES`` of that name, or those whose names hold it, with the command line's keys.
+def default_cases(
+    words: Sequence[str], random_images: int | None, holding: str, among: Sequence[Case] = DEFAULT_CASES
+) -> list[Case]:
+    """Return the case of ``among`` of that name, or those whose names hold it, with the command line's keys.
 
     Raises:
         ConfigError: no name holds it; a key that is not valid.
     """
-    named = [case for case in DEFAULT_CASES if case.name == holding]
-    chosen = named or [case for case in DEFAULT_CASES if holding in case.name]
+    named = [case for case in among if case.name == holding]
+    chosen = named or [case for case in among if holding in case.name]
     if not chosen:
-        names = ", ".join(case.name for case in DEFAULT_CASES)
+        names = ", ".join(case.name for case in among)
         raise ConfigError(f"--case: expected a part of one of: {names}, but got {holding!r}")
     given = command_line.parse(words).given
     _register(random_images)

@@ -15,6 +15,7 @@ from usb_negsamp.host.bare_host import bare_host, build_bare_algorithm
 from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.host.freed_memory import keep_freed_memory
 from usb_negsamp.run.bench.cases import Variant
+from usb_negsamp.run.bench.memory import PeaksOfStage, peak_of
 from usb_negsamp.run.bench.stopwatch import Phases, synchronize
 from usb_negsamp.run.configuration.checks import check
 from usb_negsamp.run.configuration.processes import Process
@@ -133,6 +134,18 @@ class Subject:
         if next(self.algorithm.model.parameters()).is_cuda:
             return torch.cuda.max_memory_allocated() / 2**20
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+    def step_mebibytes(self) -> float:
+        """Return the most memory that the tensors of a training step take, those that stay between steps included."""
+        return peak_of(self.step, next(self.algorithm.model.parameters()).device)
+
+    def inner_step_mebibytes(self) -> float:
+        """Return the same of an inner step of SPL's stage, which is gone through."""
+        with PeaksOfStage(next(self.algorithm.model.parameters()).device) as stage:
+            self.step()  # so that all that stays between steps is known
+            self.algorithm.register_hook(stage, None, "LOWEST")
+            self.algorithm.finetune()
+        return stage.peaks[1]  # the first step makes what the later ones keep
 
     def circumstances(self) -> Mapping[str, Any]:
         """Return what of the configuration a row says."""

@@ -63,14 +63,36 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{about}\n\n{format_table(HEAD, cells, ['-', '-', *['-:'] * (len(HEAD) - 2)])}\n"
 
 
+MEMORY_HEAD = ("case", "variant", "step", "MiB of tensors", "over the bare host")
+
+
+def memory_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of the rows of :func:`usb_negsamp.run.bench.bench.measure_memory`, with a line about them."""
+    first = rows[0]
+    about = (
+        f"{first['device']}, PyTorch {first['torch']}, semilearn {first['semilearn']}; {first['net']} on images of "
+        f"{first['img_size']} x {first['img_size']}, {first['batch']}; the most that tensors take in a step, weights, "
+        "averages and the optimizer's state included."
+    )
+    cells = [
+        [
+            *(str(row[name]) for name in ("case", "variant", "step")),
+            f"{row['tensors_mib']:.1f}",
+            f"{row['tensors_ratio']:.2f}",
+        ]
+        for row in rows
+    ]
+    return f"{about}\n\n{format_table(MEMORY_HEAD, cells, ['-', '-', '-', '-:', '-:'])}\n"
+
+
 def _ratio(row: Mapping[str, Any], name: str) -> str:
     return f"{row[f'{name}_ratio']:.2f} [{row[f'{name}_ratio_least']:.2f}, {row[f'{name}_ratio_most']:.2f}]"
 
 
-def write(rows: Sequence[Mapping[str, Any]], folder: Path) -> tuple[Path, Path]:
-    """Write ``bench.csv`` and ``bench.md`` into a folder, which is made if it is not there; return both paths."""
+def write(rows: Sequence[Mapping[str, Any]], folder: Path, name: str, table: str) -> tuple[Path, Path]:
+    """Write ``NAME.csv`` and a table as ``NAME.md`` into a folder, which is made if need be; return both paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    csv, text = folder / "bench.csv", folder / "bench.md"
+    csv, text = folder / f"{name}.csv", folder / f"{name}.md"
     write_csv(csv, list(rows[0]), rows)
-    write_atomically(text, markdown(rows))
+    write_atomically(text, table)
     return csv, text

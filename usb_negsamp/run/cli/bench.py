@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.bench.cases import OPTIONS, option_keys, options_on
+from usb_negsamp.run.bench.cases import DEFAULT_CASES, MEMORY_CASES, OPTIONS, option_keys, options_on
 from usb_negsamp.run.cli.parser import Command, Once, Parser, whole_number
 from usb_negsamp.run.cli.train import CONFIG_HELP
 from usb_negsamp.run.configuration import command_line
@@ -23,7 +23,7 @@ CLOSING = """\
   --key value           any key of train, for all cases
 
 Without --c: the batches of the papers, on images of random pixels. The bare host reads its images by its own CIFAR-10
-loader. Leaves bench.csv and bench.md in --out."""
+loader. Leaves bench.csv and bench.md in --out, with --memory memory.csv and memory.md."""
 
 
 def _declare(parser: Parser) -> None:
@@ -52,13 +52,19 @@ def _declare(parser: Parser) -> None:
         metavar="N",
         help="train on N images of random pixels; default without --c: 50000",
     )
+    parser.add_argument(
+        "--memory",
+        action="store_true",
+        help="measure, in place of times, the memory of a step's tensors: of the bare host, its algorithm here, and "
+        "ours, SPL's inner step too; without --c of many algorithms",
+    )
     parser.add_argument("--out", action=Once, type=Path, metavar="FOLDER", help="where to; default: bench")
 
 
 def _run(options: argparse.Namespace) -> int:
-    from usb_negsamp.run.bench.bench import Plan, measure
+    from usb_negsamp.run.bench.bench import Plan, measure, measure_memory
     from usb_negsamp.run.bench.request import cases_of_files, default_cases
-    from usb_negsamp.run.bench.tables import markdown, with_circumstances, write
+    from usb_negsamp.run.bench.tables import markdown, memory_markdown, with_circumstances, write
 
     chosen = [name.strip() for name in options.options.split(";") if name.strip()]
     device = str(command_line.parse(options.keys).given.get("device") or "auto")
@@ -67,19 +73,26 @@ def _run(options: argparse.Namespace) -> int:
         option_keys(name)
     if options.c and options.case:
         raise ConfigError("--case chooses among the cases without --c; give one or the other")
+    if options.memory and names:
+        raise ConfigError("--memory measures no options; give one or the other")
     random_images = options.random_images or (None if options.c else 50_000)
     if options.c:
         cases = cases_of_files(options.c, options.keys, random_images)
     else:
-        cases = default_cases(options.keys, random_images, options.case or "")
+        cases = default_cases(
+            options.keys, random_images, options.case or "", MEMORY_CASES if options.memory else DEFAULT_CASES
+        )
     plan = Plan(names, options.turns, options.steps, options.clock, random_images)
     folder = options.out or Path("bench")
     console = Console(active=True)
     rows: list[dict[str, object]] = []
+    name, measured, table = (
+        ("memory", measure_memory, memory_markdown) if options.memory else ("bench", measure, markdown)
+    )
     for case in cases:
-        rows += with_circumstances(measure(case, plan, console.line), plan)
-        written = write(rows, folder)  # after each case: one that fails takes no other with it
-    print(markdown(rows))
+        rows += with_circumstances(measured(case, plan, console.line), plan)
+        written = write(rows, folder, name, table(rows))  # after each case: one that fails takes no other with it
+    print(table(rows))
     console.line(f"usb-negsamp: wrote {' and '.join(map(str, written))}")
     return 0
 
