@@ -141,6 +141,7 @@ class Subject:
 
     def inner_step_mebibytes(self) -> float:
         """Return the same of an inner step of SPL's stage, which is gone through."""
+        self.algorithm.results_dict = {}  # as the end of a training leaves it
         with PeaksOfStage(next(self.algorithm.model.parameters()).device) as stage:
             self.step()  # so that all that stays between steps is known
             self.algorithm.register_hook(stage, None, "LOWEST")
