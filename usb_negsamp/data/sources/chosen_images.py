@@ -26,7 +26,7 @@ class ChosenImages:
         self._ends = np.cumsum(sizes)
         first = parts[0][0]
         self.dtype = first.dtype
-        self.shape = (int(self._ends[-1]), *first.shape[1:])
+        self.shape: tuple[int, ...] = (int(self._ends[-1]), *first.shape[1:])
         self.ndim = len(self.shape)
 
     def __len__(self) -> int:

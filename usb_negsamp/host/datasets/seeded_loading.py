@@ -63,7 +63,7 @@ class SeededSampler(DistributedSampler):
         for first in range(0, sampler.total_size, number):
             shuffled = torch.randperm(number, generator=generator)[: sampler.total_size - first]
             of_process = shuffled[(sampler.rank - first) % sampler.num_replicas :: sampler.num_replicas]
-            for part in of_process.split(KEYS_AT_ONCE):
+            for part in torch.split(of_process, KEYS_AT_ONCE):
                 yield from part.tolist()
 
     def __len__(self) -> int:

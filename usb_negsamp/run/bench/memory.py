@@ -16,7 +16,7 @@ from usb_negsamp.host import Hook
 MEBIBYTE = 2**20
 
 
-class LivingTensors(TorchDispatchMode):
+class LivingTensors(TorchDispatchMode):  # type: ignore[no-untyped-call,unused-ignore]
     """Counts, inside its block, the bytes of all tensors that an operation has read or made and that still live.
 
     A storage counts once, however many tensors show it. What is counted is the same on every machine: neither what an
@@ -37,7 +37,7 @@ class LivingTensors(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call,unused-ignore]
         self.live = self.peak = 0
         self._known: dict[int, weakref.ref[Any]] = {}
 
@@ -77,7 +77,8 @@ def peak_of(step: Callable[[], None], device: torch.device) -> float:
         step()
         torch.cuda.reset_peak_memory_stats(device)
         step()
-        return torch.cuda.max_memory_allocated(device) / MEBIBYTE
+        most: int = torch.cuda.max_memory_allocated(device)
+        return most / MEBIBYTE
     with LivingTensors() as memory:
         step()
         memory.start_anew()
@@ -99,12 +100,12 @@ class PeaksOfStage(Hook):
 
     def __enter__(self) -> PeaksOfStage:
         if self._device.type != "cuda":
-            self._memory.__enter__()
+            self._memory.__enter__()  # type: ignore[no-untyped-call,unused-ignore]
         return self
 
     def __exit__(self, *error: Any) -> None:
         if self._device.type != "cuda":
-            self._memory.__exit__(*error)
+            self._memory.__exit__(*error)  # type: ignore[no-untyped-call,unused-ignore]
 
     def before_spl_stage(self, algorithm: Any) -> None:
         """Begin with the first step."""
