@@ -79,11 +79,12 @@ def peak_of(step: Callable[[], None], device: torch.device) -> float:
         step()
         most: int = torch.cuda.max_memory_allocated(device)
         return most / MEBIBYTE
-    with LivingTensors() as memory:
+    memory = LivingTensors()
+    with memory:
         step()
         memory.start_anew()
         step()
-        return memory.peak / MEBIBYTE
+    return memory.peak / MEBIBYTE
 
 
 class PeaksOfStage(Hook):
