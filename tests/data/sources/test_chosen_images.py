@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,8 @@ CHOSEN = ChosenImages((FIRST, INDICES), (SECOND, None), (FIRST, None))
         *([2, 8, -3, 2], np.array([15, 0]), np.array([], dtype=np.int64), np.arange(16) % 3 == 0),
     ],
 )
-def test_every_index_gives_what_it_gives_of_a_copy(places: object) -> None:
-    found, expected = CHOSEN[places], COPY[places]  # type: ignore[index]
+def test_every_index_gives_what_it_gives_of_a_copy(places: Any) -> None:
+    found, expected = CHOSEN[places], COPY[places]
     assert type(found) is np.ndarray
     assert found.dtype == expected.dtype
     assert np.array_equal(found, expected)
@@ -39,9 +40,9 @@ def test_it_has_the_form_of_a_copy() -> None:
 
 
 @pytest.mark.parametrize("place", [16, -17, [0, 16]])
-def test_a_place_that_is_not_there_is_an_error(place: object) -> None:
+def test_a_place_that_is_not_there_is_an_error(place: Any) -> None:
     with pytest.raises(IndexError, match="expected a place below 16"):
-        CHOSEN[place]  # type: ignore[index]
+        CHOSEN[place]
 
 
 def test_a_change_of_what_was_looked_up_changes_no_image() -> None:
