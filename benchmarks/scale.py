@@ -51,7 +51,7 @@ def offer_pool(images: np.ndarray) -> None:
         train = ImageArrays(images, np.arange(len(images)) % CLASSES)
         test = ImageArrays(images[:TEST_IMAGES], train.targets[:TEST_IMAGES])
         classes, mean, std = tuple(map(str, range(CLASSES))), (0.5,) * 3, (0.29,) * 3
-        return ImageSource("pool", classes, train, None, None, test, mean, std, horizontal_flip=True)  # type: ignore[arg-type]
+        return ImageSource("pool", classes, train, None, None, test, mean, std, horizontal_flip=True)
 
     SOURCES["pool"] = load
     offer_sources()
