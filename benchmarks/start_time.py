@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("start_time.csv"))
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
-    rows = []
+    rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "runs" / "taken").mkdir(parents=True)
