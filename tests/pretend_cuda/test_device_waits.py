@@ -45,6 +45,15 @@ def test_an_unlogged_step_in_float32_does_not_wait(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("name", ["fixmatch_ns3l", "vat_ns3l"])
+def test_views_that_are_made_on_the_device_are_not_waited_for(name: str, tmp_path: Path) -> None:
+    algorithm = build_tiny(name, tmp_path, device="cuda", accelerate_views="device", **UNLOGGED)
+    algorithm.register_hook(Watched(), None, "HIGHEST")
+    algorithm.train()
+    assert algorithm.it == 5
+
+
+@pytest.mark.gpu
 def test_a_wait_would_be_noticed() -> None:
     number = torch.ones((), device="cuda")
     torch.cuda.set_sync_debug_mode("error")

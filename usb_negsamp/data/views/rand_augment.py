@@ -67,10 +67,15 @@ def cut_out(pixels: np.ndarray, side: float, column: float, row: float) -> None:
         column: where its middle is.
         row: where its middle is.
     """
-    height, width = pixels.shape[:2]
-    left, top = int(max(0, column - side / 2.0)), int(max(0, row - side / 2.0))
-    right, bottom = int(min(width, left + side)), int(min(height, top + side))
+    top, bottom, left, right = cutout_box(pixels.shape[:2], side, column, row)
     pixels[top : bottom + 1, left : right + 1] = CUTOUT_COLOR
+
+
+def cutout_box(size: tuple[int, ...], side: float, column: float, row: float) -> tuple[int, int, int, int]:
+    """First and last row, first and last column of what :func:`cut_out` colors in an image of ``size``."""
+    height, width = size
+    left, top = int(max(0, column - side / 2.0)), int(max(0, row - side / 2.0))
+    return top, int(min(height, top + side)), left, int(min(width, left + side))
 
 
 def contrast(picture: Image.Image, factor: float) -> Image.Image:

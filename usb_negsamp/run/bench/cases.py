@@ -15,6 +15,7 @@ PLUGIN = "plugin"
 OPTIONS: dict[str, dict[str, Any]] = {
     "channels_last": {"channels_last": True},
     "amp": {"amp": True},
+    "views on the device": {"accelerate_views": "device"},
     "channels_last, amp": {"channels_last": True, "amp": True},
     "bfloat16": {"amp": True, "amp_dtype": "bfloat16"},
     "graph": {"accelerate_graph": True},

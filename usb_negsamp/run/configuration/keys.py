@@ -209,6 +209,15 @@ OWN_KEYS: tuple[Key, ...] = (
         affects="session",
     ),
     Key(
+        "accelerate_views",
+        str,
+        "host",
+        "where the views of a training batch are made: by the loader on the host, or where the network computes, of "
+        "images that lie there and of the host's draws; the same views",
+        choices=("host", "device"),
+        affects="session",
+    ),
+    Key(
         "lr_schedule",
         str,
         "cosine",

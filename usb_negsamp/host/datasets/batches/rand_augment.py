@@ -11,6 +11,8 @@ from PIL import Image
 from semilearn.datasets.augmentation import randaugment as host
 
 from usb_negsamp.data.views import rand_augment as ours
+from usb_negsamp.data.views.on_device import strengths
+from usb_negsamp.data.views.on_device.rand_augment import RandAugmented
 
 Picture = Image.Image | np.ndarray
 
@@ -31,6 +33,27 @@ ON_ARRAYS: dict[Callable[..., Any], Callable[[np.ndarray, float], np.ndarray]] =
 """Operations of the host, and what does the same with an array."""
 ON_PICTURES: dict[Callable[..., Any], Callable[[Image.Image, float], Image.Image]] = {host.Contrast: ours.contrast}
 """Operations of the host, and what does the same with a picture. The others are done by the host, with a picture."""
+
+ON_DEVICE: dict[Callable[..., Any], strengths.Operation] = {
+    host.AutoContrast: strengths.AUTO_CONTRAST,
+    host.Brightness: strengths.BRIGHTNESS,
+    host.Color: strengths.COLOR,
+    host.Contrast: strengths.CONTRAST,
+    host.Equalize: strengths.EQUALIZE,
+    host.Identity: strengths.IDENTITY,
+    host.Invert: strengths.INVERT,
+    host.Posterize: strengths.POSTERIZE,
+    host.Rotate: strengths.ROTATE,
+    host.Sharpness: strengths.SHARPNESS,
+    host.ShearX: strengths.SHEAR_X,
+    host.ShearY: strengths.SHEAR_Y,
+    host.Solarize: strengths.SOLARIZE,
+    host.TranslateX: strengths.TRANSLATE_X,
+    host.TranslateXabs: strengths.TRANSLATE_X_PIXELS,
+    host.TranslateY: strengths.TRANSLATE_Y,
+    host.TranslateYabs: strengths.TRANSLATE_Y_PIXELS,
+}
+"""Operations of the host, and what does the same on a device."""
 
 
 class SameRandAugment:
@@ -77,6 +100,14 @@ class SameRandAugment:
             column, row = uniform(width), uniform(height)
             ours.cut_out(pixels, share * width, column, row)
         return pixels
+
+    def on_device(self, size: tuple[int, int]) -> RandAugmented | None:
+        """The same on batches of images of ``size`` on a device; None where an operation is not known there."""
+        listed = self.original.augment_list
+        if not all(operation in ON_DEVICE for operation, _, _ in listed):
+            return None
+        operations = tuple((ON_DEVICE[operation], least, most) for operation, least, most in listed)
+        return RandAugmented(operations, self.original.n, size)
 
     def __repr__(self) -> str:
         return repr(self.original)

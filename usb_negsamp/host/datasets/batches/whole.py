@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
@@ -76,7 +77,7 @@ def whole_batch(dataset: Any, indices: Sequence[int], keys: Sequence[int] | None
         return Whole(entries)
     height, width = entries[TURNED_VIEW].shape[2:]
     # Other images do not keep their form.
-    return Whole(with_turned_view(entries, quarters)) if height == width else None
+    return Whole(with_turned_view(entries, torch.from_numpy(quarters))) if height == width else None
 
 
 def _views(

@@ -1,0 +1,1 @@
+"""Views of a batch made by tensor operations where its images lie, of draws that the host has made."""
