@@ -41,6 +41,20 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"accelerate_graph": True}, "accelerate_graph: expected false on the CPU, which has no CUDA graphs, but got true"),
     ({"accelerate": "fast"}, "accelerate: expected none or fastest, but got 'fast'; did you mean 'fastest'?"),
     ({"amp_dtype": "bfloat16"}, "amp_dtype: expected none without amp true, but got 'bfloat16'"),
+    ({"accelerate_views": "gpu"}, "accelerate_views: expected host or device, but got 'gpu'"),
+    (
+        {"accelerate_views": "device", "algorithm": "fixmatch", "augmentation": "color_jitter"},
+        "accelerate_views: expected host for views made by ColorJitter, but got device",
+    ),
+    (
+        {
+            "accelerate_views": "device",
+            "algorithm": "fixmatch",
+            "preprocessing": "gcn_zca",
+            "augmentation": "oliver",
+        },
+        "preprocessing: expected mean_std or minus_one_to_one for an algorithm with strong views",
+    ),
     ({"train_sampler": "random"}, "unknown train_sampler 'random'; did you mean 'RandomSampler'?"),
     ({"num_labels": 0}, "num_labels: expected a whole number above 0, but got 0"),
     (

@@ -36,6 +36,7 @@ def apply() -> None:
             return loader
         why = reason(dset)
         if why is not None:
+            dset[0]  # what cannot be made anywhere is refused for that
             raise expected("accelerate_views", f"host for {why}", "device")
         few = SECONDS_A_SAMPLE * loader.batch_size <= SECONDS_IN_THE_PROCESS
         return LoaderOnDevice(loader, 0 if few else loader.num_workers)

@@ -13,7 +13,7 @@ from usb_negsamp.host.datasets.on_device import stored_images
 from usb_negsamp.host.datasets.on_device.loader import LoaderOnDevice
 from usb_negsamp.host.datasets.on_device.stored_images import StoredImages, is_kept
 from usb_negsamp.host.datasets.seeded_loading import skip_to
-from usb_negsamp.testing import build_tiny, train_tiny
+from usb_negsamp.testing import build_tiny
 
 OLIVER = {"augmentation": "oliver", "horizontal_flip": True}
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -97,20 +97,6 @@ def test_batches_go_on_where_a_run_stopped(tmp_path: Any) -> None:
     assert len(rest) == len(whole) - 3
     for one, other in zip(rest, whole[3:], strict=True):
         check_equal(one, other)
-
-
-def test_training_ends_with_the_same_weights(tmp_path: Any) -> None:
-    on_host, there = (
-        train_tiny("fixmatch_ns3l", tmp_path / where, accelerate_views=where).model.state_dict()
-        for where in ("host", "device")
-    )
-    assert all(torch.equal(there[name], value) for name, value in on_host.items())
-
-
-def test_evaluation_and_a_bare_choice_are_the_host_s(tmp_path: Any) -> None:
-    there = build_tiny("fixmatch", tmp_path / "one", accelerate_views="device").loader_dict
-    assert not isinstance(there["eval"], LoaderOnDevice)
-    assert not isinstance(build_tiny("fixmatch", tmp_path / "two").loader_dict["train_lb"], LoaderOnDevice)
 
 
 def test_views_of_a_batch_do_not_share_memory(tmp_path: Any) -> None:

@@ -15,7 +15,7 @@ from usb_negsamp.host.datasets.on_device.request import batch_of
 def reason(dataset: Any) -> str | None:
     """What it is, in words that follow "for"; None where all views can be made there."""
     if not (is_of_turned_views(dataset) or is_known(dataset)):
-        return f"samples of {type(dataset).__name__}"
+        return f"samples of {type(dataset).__module__}.{type(dataset).__qualname__}"
     if not len(dataset):
         return None
     batch = batch_of(dataset, [0])
