@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from stopped_run import train_stopped_and_resumed
 
+from usb_negsamp import ConfigError
 from usb_negsamp.host.datasets.on_device.loader import LoaderOnDevice
 from usb_negsamp.host.patching import undone
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
@@ -27,6 +28,12 @@ def test_a_stopped_run_resumes_bit_for_bit(tmp_path: Path) -> None:
     expected = parameters_of(train_tiny("fixmatch_ns3l", tmp_path / "whole"))
     again = train_stopped_and_resumed("fixmatch_ns3l", tmp_path / "again", 6, accelerate_views="device")
     assert difference(expected, parameters_of(again)) is None
+
+
+def test_what_cannot_be_made_anywhere_is_refused_for_that(tmp_path: Path) -> None:
+    keys = {"preprocessing": "gcn_zca", "augmentation": "oliver"}
+    with pytest.raises(ConfigError, match="preprocessing: expected mean_std or minus_one_to_one"):
+        build_tiny("fixmatch", tmp_path, accelerate_views="device", **keys)
 
 
 def test_training_alone_is_concerned(tmp_path: Path) -> None:

@@ -46,15 +46,6 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
         {"accelerate_views": "device", "algorithm": "fixmatch", "augmentation": "color_jitter"},
         "accelerate_views: expected host for views made by ColorJitter, but got device",
     ),
-    (
-        {
-            "accelerate_views": "device",
-            "algorithm": "fixmatch",
-            "preprocessing": "gcn_zca",
-            "augmentation": "oliver",
-        },
-        "preprocessing: expected mean_std or minus_one_to_one for an algorithm with strong views",
-    ),
     ({"train_sampler": "random"}, "unknown train_sampler 'random'; did you mean 'RandomSampler'?"),
     ({"num_labels": 0}, "num_labels: expected a whole number above 0, but got 0"),
     (
