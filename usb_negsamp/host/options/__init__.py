@@ -14,7 +14,7 @@ ORDER: tuple[str, ...] = (
     "channels_last",
     "amp_dtype",
     "accelerate_graph",
-    "device_views",
+    "accelerate_views",
     "optimizer",
     "schedule",
     "consistency_ramp",

@@ -47,6 +47,6 @@ def test_training_alone_is_concerned(tmp_path: Path) -> None:
 
 def test_the_default_and_the_host_alone_make_views_on_the_host(tmp_path: Path) -> None:
     assert not isinstance(build_tiny("fixmatch", tmp_path).loader_dict["train_lb"], LoaderOnDevice)
-    with undone("device_views"):
+    with undone("accelerate_views"):
         loaders = build_tiny("fixmatch", tmp_path, accelerate_views="device").loader_dict
     assert not isinstance(loaders["train_lb"], LoaderOnDevice)
