@@ -113,7 +113,7 @@ def test_what_an_algorithm_changes_in_its_data_set_counts(tmp_path: Any, monkeyp
     loader = algorithm.loader_dict["train_ulb"]
     first = next(iter(loader))["x_ulb_w"]
     of_host = loader.dataset.dataset
-    of_host.data = 255 - of_host.data
+    of_host.data = 255 - np.asarray(of_host.data)
     assert not torch.equal(next(iter(loader))["x_ulb_w"], first)
     of_host.data = 255 - of_host.data
     assert torch.equal(next(iter(loader))["x_ulb_w"], first)

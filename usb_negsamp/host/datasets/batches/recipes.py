@@ -91,7 +91,8 @@ def _followed(transform: Any, data: Any) -> Iterator[tuple[Any, Recipe | None, b
 
 
 def _are_pixels(data: Any) -> bool:
-    return isinstance(data, (np.ndarray, ChosenImages)) and data.dtype == np.uint8 and data.ndim == 4 and data.shape[-1] == 3
+    stored = isinstance(data, (np.ndarray, ChosenImages))
+    return stored and data.dtype == np.uint8 and data.ndim == 4 and data.shape[-1] == 3
 
 
 def _are_known(data: Any) -> bool:

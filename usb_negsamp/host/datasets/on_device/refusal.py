@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+from torch import Tensor
 
 from usb_negsamp.host.datasets.batches.marks import is_known
 from usb_negsamp.host.datasets.batches.recipes import not_on_device
@@ -23,5 +23,5 @@ def reason(dataset: Any) -> str | None:
         part = not_on_device(getattr(dataset, name), dataset.data)
         if part is not None:
             return f"views made by {part}"
-    height, width = dataset.data.shape[1:3] if isinstance(dataset.data, np.ndarray) else dataset.data.shape[2:]
+    height, width = dataset.data.shape[2:] if isinstance(dataset.data, Tensor) else dataset.data.shape[1:3]
     return "turned views of images that are not square" if batch.is_turned and height != width else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def largest_kept(device: torch.device) -> int:
 
 def is_kept(data: Any, most_bytes: int) -> bool:
     """Whether stored images, an array or a tensor, are kept where ``most_bytes`` are."""
-    return bool(data.nbytes <= most_bytes)
+    size_of_value: int = data.dtype.itemsize
+    return math.prod(data.shape) * size_of_value <= most_bytes
 
 
 class StoredImages:
