@@ -19,11 +19,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "channels_last, amp": {"channels_last": True, "amp": True},
     "bfloat16": {"amp": True, "amp_dtype": "bfloat16"},
     "graph": {"accelerate_graph": True},
-    "channels_last, bfloat16, graph": {
+    "graph, views on the device": {"accelerate_graph": True, "accelerate_views": "device"},
+    "channels_last, bfloat16, graph, views on the device": {
         "channels_last": True,
         "amp": True,
         "amp_dtype": "bfloat16",
         "accelerate_graph": True,
+        "accelerate_views": "device",
     },
     "fastest": {"accelerate": "fastest"},
 }
