@@ -12,11 +12,14 @@ from itertools import combinations
 from typing import Any
 
 from usb_negsamp.algorithms.dnll import DNLL, DNLLWrapper
+from usb_negsamp.algorithms.ds3l import DS3L, DS3LSettings
 from usb_negsamp.algorithms.dualstudent import DualStudent, add_wrapper
 from usb_negsamp.algorithms.dualstudent.pair import StudentPair
 from usb_negsamp.algorithms.dualstudent.settings import PairSettings, StudentSettings
 from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
 from usb_negsamp.algorithms.spl import SPLWrapper
+from usb_negsamp.algorithms.temporalensembling import TemporalEnsembling, TemporalEnsemblingSettings
+from usb_negsamp.algorithms.uasd import UASD, UASDSettings
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.datasets.build import offer_sources
@@ -25,7 +28,14 @@ from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
 
 WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper, "dnll": DNLLWrapper, "spl": SPLWrapper}
-ALONE: dict[str, type[Any]] = {"ns3l": NS3L, "dnll": DNLL, "dualstudent": DualStudent}
+ALONE: dict[str, type[Any]] = {
+    "ns3l": NS3L,
+    "dnll": DNLL,
+    "dualstudent": DualStudent,
+    "uasd": UASD,
+    "temporalensembling": TemporalEnsembling,
+    "ds3l": DS3L,
+}
 WITHIN_PAIR = ("ns3l", "dnll")
 """Wrappers that a pair of students takes in; SPL masks the trained pair from outside."""
 
@@ -35,8 +45,24 @@ _registered: dict[str, type[Any]] = {}
 def method_keys() -> tuple[Key, ...]:
     """The keys of every method here, each once."""
     of_wrappers = (wrapper.settings_class for wrapper in WRAPPERS.values())
-    methods: tuple[type[Settings], ...] = (*of_wrappers, PairSettings, StudentSettings)
+    methods: tuple[type[Settings], ...] = (
+        *of_wrappers,
+        PairSettings,
+        StudentSettings,
+        UASDSettings,
+        TemporalEnsemblingSettings,
+        DS3LSettings,
+    )
     return tuple(key for settings in methods for key in settings.all_keys())
+
+
+def papers() -> dict[str, str]:
+    """The papers of our algorithms and wrappers, by their names.
+
+    >>> papers()["spl"]
+    'He, Han, Yang, Yin, AAAI 2022'
+    """
+    return {name: method.paper for name, method in {**ALONE, **WRAPPERS}.items()}
 
 
 def host_names() -> list[str]:

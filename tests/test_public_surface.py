@@ -229,13 +229,13 @@ def choices() -> dict[str, list[str]]:
     import usb_negsamp
 
     ours = usb_negsamp.register()
-    hosts = sorted(set(printed("list", "algorithms").split()) - set(ours))
+    hosts = sorted(set(names_of("algorithms")) - set(ours))
     chains = {host: {name.removeprefix(f"{host}_") for name in ours if name.startswith(f"{host}_")} for host in hosts}
     around_every = set.intersection(*chains.values())
     around_some = {f"{host}_{chain}" for host, found in chains.items() for chain in found}
     words = set(re.findall(r"['\"]([\w-]+)['\"]", _sources_of_host()))
     return {
-        "wrappers": printed("list", "wrappers").split(),
+        "wrappers": names_of("wrappers"),
         "around every algorithm of the host": sorted(around_every),
         "around others": sorted(around_some - {f"{host}_{chain}" for host in hosts for chain in around_every}),
         "algorithms by themselves": sorted(set(ours) - around_some),
@@ -243,6 +243,11 @@ def choices() -> dict[str, list[str]]:
         "networks": sorted(set(printed("list", "nets").split()) - _networks_of_host()),
         "configurations": sorted(printed("list", "configs").split()),
     }
+
+
+def names_of(kind: str) -> list[str]:
+    """The names in what ``list`` prints of a kind; papers may follow them."""
+    return [line.split()[0] for line in printed("list", kind).splitlines()]
 
 
 def _networks_of_host() -> set[str]:
@@ -260,8 +265,8 @@ def _sources_of_host() -> str:
 
 def keys() -> dict[str, Any]:
     """Our configuration keys by who reads them, and the host's keys that have another default here."""
-    algorithms = printed("list", "algorithms").split()
-    wrappers = printed("list", "wrappers").split()
+    algorithms = names_of("algorithms")
+    wrappers = names_of("wrappers")
     of_host = {name.replace("-", "_") for name in re.findall(r"['\"]--([\w-]+)['\"]", _sources_of_host())}
     listed = {name: _listed_keys(name) for name in algorithms if name.count("_") <= 1}
     own = {

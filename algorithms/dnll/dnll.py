@@ -28,6 +28,7 @@ class DNLLWrapper(EvaluatedPair):
     """Lets two instances of the algorithm it wraps teach each other. Its keys: :class:`DNLLSettings`."""
 
     wrapper_name = "dnll"
+    paper = "Xu, Xiao, Hao, Dong, Qiu, Peng"
     settings_class: ClassVar[type[Settings]] = DNLLSettings
     peer_seed_key = "dnll_peer_seed"
     rule_key = "dnll_evaluate"

@@ -21,6 +21,7 @@ class DualStudentWrapper(StudentPair):
     """Makes two of the student it wraps, and lets them teach each other. Its keys: :class:`PairSettings`."""
 
     wrapper_name = "dualstudent"
+    paper = "Ke, Wang, Yan, Ren, Lau, ICCV 2019"
     settings_class = PairSettings
     peer_seed_key = "dualstudent_peer_seed"
     rule_key = "dualstudent_evaluate"

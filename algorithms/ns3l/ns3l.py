@@ -20,6 +20,7 @@ class NS3LWrapper(Wrapper):
     """Adds NS3L to the algorithm it wraps. Its keys: :class:`NS3LSettings`."""
 
     wrapper_name = "ns3l"
+    paper = "Chen, Shah, Kyrillidis, ICML 2020"
     settings_class = NS3LSettings
 
     @classmethod

@@ -55,6 +55,7 @@ class SPLWrapper(CarryingWrapper):
     """
 
     wrapper_name = "spl"
+    paper = "He, Han, Yang, Yin, AAAI 2022"
     settings_class = SPLSettings
 
     spl_settings: SPLSettings

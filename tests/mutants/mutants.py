@@ -47,6 +47,9 @@ _BEST = (
     f"{_STAGE}::test_rounds_without_a_better_validation_end_the_stage",
 )
 _DNLL = "tests/algorithms/test_dnll.py"
+_ENSEMBLING = "tests/functional/test_temporal_ensembling_formulas.py"
+_UASD = "tests/algorithms/test_uasd.py"
+_DS3L = "tests/algorithms/test_ds3l.py"
 _TAPE = ("tests/host/wrapping/test_logits_tape.py",)
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -378,5 +381,54 @@ MUTANTS: tuple[Mutant, ...] = (
         "np.argsort(remainders, kind=\"stable\")",
         (*_SPLITS, *_OPEN_SET),
         "shares are rounded up where they should be rounded down",
+    ),
+    Mutant(
+        f"{_F}/temporal_ensembling.py",
+        "epochs + 1)",
+        "epochs)",
+        (f"{_ENSEMBLING}::test_targets_are_the_weighted_mean_of_the_past",),
+        "the startup bias of an ensemble's targets is that of an epoch less",
+    ),
+    Mutant(
+        "algorithms/temporalensembling/hook.py",
+        "self.memory = torch.where(visited.unsqueeze(1), after, self.memory)",
+        "self.memory = after",
+        ("tests/algorithms/test_temporalensembling.py::test_the_losses_are_those_of_algorithm_2_step_by_step",),
+        "the memory of an image fades in an epoch that does not visit it",
+    ),
+    Mutant(
+        f"{_F}/uasd.py",
+        "seen = (confidences > 0).sum()",
+        "seen = torch.tensor(len(confidences))",
+        ("tests/functional/test_uasd_formulas.py::test_the_threshold_is_the_mean_over_images_that_were_seen",),
+        "validation images that were not seen yet lower UASD's threshold",
+    ),
+    Mutant(
+        "algorithms/uasd/hook.py",
+        "gathered(rows, algorithm) + offset",
+        "gathered(rows, algorithm)",
+        (f"{_UASD}::test_losses_and_threshold_are_those_of_the_released_code_step_by_step",),
+        "unlabeled images share places in UASD's memory with labeled ones",
+    ),
+    Mutant(
+        "algorithms/ds3l/look_ahead.py",
+        "return [-lr * gradient for gradient in averaged.values()], labeled_loss.detach()",
+        "return [lr * gradient for gradient in averaged.values()], labeled_loss.detach()",
+        (f"{_DS3L}::test_the_gradient_through_the_step_is_that_of_finite_differences",),
+        "DS3L's weights learn what raises the labeled loss",
+    ),
+    Mutant(
+        "algorithms/ds3l/look_ahead.py",
+        "return [one + other for one, other in zip(direct, indirect, strict=True)]",
+        "return direct",
+        (f"{_DS3L}::test_the_gradient_through_the_step_is_that_of_finite_differences",),
+        "the sum of DS3L's weights, that their mean is divided by, is taken for a constant",
+    ),
+    Mutant(
+        "algorithms/ds3l/look_ahead.py",
+        "buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}",
+        "buffers = dict(network.named_buffers())",
+        (f"{_DS3L}::test_looking_ahead_leaves_the_network_as_it_was",),
+        "batch norms learn from passes that DS3L only imagines",
     ),
 )  # fmt: skip

@@ -59,6 +59,7 @@ def test_a_run_in_half_precision_goes_on_on_the_other_device(first: dict[str, An
         ("crmatch", {}),
         ("dash_dnll", {}),
         ("dnll", {"dnll_selection": "error_perception"}),
+        ("ds3l", {}),
         ("dualstudent", {}),
         ("fixmatch_ns3l", {"ns3l_rule": "oracle", "optim": "AdamW"}),
         ("flexmatch", {}),
@@ -69,6 +70,8 @@ def test_a_run_in_half_precision_goes_on_on_the_other_device(first: dict[str, An
         ("remixmatch", {}),
         ("simmatch", {}),
         ("softmatch_ns3l", {}),
+        ("temporalensembling", {"temporalensembling_epoch": 0.4}),
+        ("uasd", {"uasd_start": 0.0}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -14,7 +14,7 @@ from usb_negsamp.testing import build_tiny
 
 UNLOGGED = {"epoch": 1, "num_train_iter": 5, "num_log_iter": 10**6, "num_eval_iter": 10**6}
 BASES = ("fixmatch", "freematch", "vat", "pimodel", "meanteacher")
-OTHERS = ("flexmatch", "softmatch", "comatch", "simmatch", "ns3l", "dnll", "dualstudent")
+OTHERS = ("flexmatch", "softmatch", "comatch", "simmatch", "ns3l", "dnll", "dualstudent", "uasd", "ds3l")
 
 
 class Watched(Hook):

@@ -58,6 +58,7 @@ def test_two_processes_follow_one(algorithm: str, keys: dict[str, Any], rounding
     "algorithm",
     [
         "comatch_ns3l",
+        "ds3l",
         "dualstudent",
         "flexmatch_ns3l",
         "freematch_ns3l",
@@ -66,6 +67,8 @@ def test_two_processes_follow_one(algorithm: str, keys: dict[str, Any], rounding
         "remixmatch",
         "simmatch",
         "softmatch_dnll",
+        "temporalensembling",
+        "uasd",
         "vat_ns3l",
     ],
 )

@@ -27,17 +27,24 @@ from usb_negsamp.functional.safe_parameters import (
     safe_ratio,
     soft_mask,
 )
+from usb_negsamp.functional.temporal_ensembling import distance_to_targets, ensemble_targets, ensembled
 from usb_negsamp.functional.transferred_negatives import (
     different_negatives_rate,
     different_negatives_rate_of_paper,
     negative_error_rate,
 )
+from usb_negsamp.functional.uasd import confidence_threshold, mean_predictions, soft_cross_entropy
+from usb_negsamp.functional.weighted_mean import weighted_mean
 
 __all__ = [
     "ErrorPerception",
+    "confidence_threshold",
     "default_threshold",
     "different_negatives_rate",
     "different_negatives_rate_of_paper",
+    "distance_to_targets",
+    "ensemble_targets",
+    "ensembled",
     "estimate_mismatch",
     "hard_mask",
     "interleave",
@@ -45,6 +52,7 @@ __all__ = [
     "learning_samples",
     "linear_ramp",
     "magnitude_mask",
+    "mean_predictions",
     "mismatch_from_posteriors",
     "mixing_weights",
     "mixup",
@@ -59,12 +67,14 @@ __all__ = [
     "safe_ratio",
     "sharpen",
     "sigmoid_ramp",
+    "soft_cross_entropy",
     "soft_mask",
     "squared_error",
     "stable_samples",
     "threshold_negatives",
     "truncated_sigmoid_ramp",
     "uniform_negatives",
+    "weighted_mean",
 ]
 
 _FORMER_NAMES = {"neighbour_negatives": "neighbor_negatives"}

@@ -47,6 +47,16 @@ def test_a_step_schedule_drops_at_each_iteration_of_the_list() -> None:
     assert seen == pytest.approx([1.0] * 4 + [0.2] * 4 + [0.04] * 4)
 
 
+def test_rise_and_fall_is_that_of_300_epochs_of_temporal_ensembling() -> None:
+    seen = rates(300, lr_schedule="rise_and_fall", num_train_iter=300)
+    expected = [
+        math.exp(-5 * (1 - min(epoch, 80) / 80) ** 2) * math.exp(-((0.5 * max(0, epoch - 250)) ** 2) / 50)
+        for epoch in range(300)
+    ]
+    assert seen == pytest.approx(expected)
+    assert (seen[0], seen[80], seen[249]) == pytest.approx((math.exp(-5), 1.0, 1.0))
+
+
 def test_a_single_drop_may_be_a_number_or_a_text_as_a_yaml_file_of_the_host_gives_it() -> None:
     for drop in (4, "4", "4,"):
         assert rates(6, lr_schedule="step", lr_decay_iters=drop) == pytest.approx([1.0] * 4 + [0.2] * 2)

@@ -11,6 +11,7 @@ import pytest
 from one_line import assert_one_line
 
 import usb_negsamp
+from usb_negsamp.algorithms import ALONE, WRAPPERS
 from usb_negsamp.run.cli.main import main
 
 LIGHT = """\
@@ -111,7 +112,17 @@ def test_a_list_that_there_is_not_is_one_line(
 )
 def test_list_prints_one_name_a_line(kind: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", kind]) == 0
-    assert name in capsys.readouterr().out.splitlines()
+    assert name in [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["algorithms", "wrappers"])
+def test_every_method_of_ours_is_listed_with_its_paper(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", kind]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "ns3l  Chen, Shah, Kyrillidis, ICML 2020" in lines
+    ours = ALONE if kind == "algorithms" else WRAPPERS
+    papers = dict(line.split("  ") for line in lines if "  " in line)
+    assert papers.keys() == ours.keys()
 
 
 def test_list_alone_prints_every_kind(capsys: pytest.CaptureFixture[str]) -> None:

@@ -185,7 +185,7 @@ def test_another_data_set_takes_the_protocol_and_leaves_its_images_to_the_user()
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("dataset", ["cifar10", "svhn", "stl10", "cifar100"])
 def test_every_key_of_a_preset_is_read_by_some_algorithm(preset: str, dataset: str) -> None:
-    names = ("vat_ns3l", "mixmatch_ns3l", "pseudolabel", "dualstudent_dnll")
+    names = ("vat_ns3l", "mixmatch_ns3l", "pseudolabel", "dualstudent_dnll", "temporalensembling", "uasd", "ds3l")
     known = BROUGHT_BY_OTHERS.union(*(definitions_for(name) for name in names))
     for algorithm in (*LEARNING_RATES, "mixmatch"):
         request = Request(algorithm, frozenset({"ns3l"}), dataset)
@@ -218,7 +218,8 @@ def test_an_algorithm_that_the_papers_do_not_train_needs_a_learning_rate() -> No
         (
             "lr_schedule",
             "stepp",
-            r"^lr_schedule: expected cosine, step, constant or cosine_to_zero, but got 'stepp'; did you mean 'step'\?$",
+            r"^lr_schedule: expected cosine, step, constant, cosine_to_zero or rise_and_fall, but got 'stepp'; did you "
+            r"mean 'step'\?$",
         ),
         ("lr_schedule", "step", r"^lr_decay_iters: expected a value for lr_schedule step"),
         (

@@ -1,4 +1,4 @@
-"""How the learning rate falls: ``lr_schedule: cosine | step | constant | cosine_to_zero``.
+"""How the learning rate falls: ``lr_schedule: cosine | step | constant | cosine_to_zero | rise_and_fall``.
 
 ======================  ==============================================================================================
 ``cosine``              cos(7/16 pi t), t being the share of the training that has passed; the host's own, ends at 0.195
@@ -6,6 +6,8 @@
                         Oliver et al. (2018): 0.2 at 400,000 of 500,000, NS3L: 0.2 at 130,000 of 200,000
 ``constant``            1, as MixMatch
 ``cosine_to_zero``      (1 + cos(pi t)) / 2, as Dual Student and DNLL
+``rise_and_fall``       exp(-5 (1 - t / (80/300))^2) up to t = 80/300, and times exp(-12.5 s^2) with s the share that
+                        has passed of the last 50/300, as Temporal Ensembling
 ======================  ==============================================================================================
 
 All are preceded by the host's linear warm-up over ``num_warmup_iter``. The host's ``AlgorithmBase.set_optimizer``
@@ -24,10 +26,13 @@ from semilearn.core import AlgorithmBase, ImbAlgorithmBase
 from torch.optim.lr_scheduler import LambdaLR
 
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.functional import linear_ramp, sigmoid_ramp
 from usb_negsamp.host.patching import replace
 from usb_negsamp.value_types import whole_numbers
 
-NAMES = ("cosine", "step", "constant", "cosine_to_zero")
+NAMES = ("cosine", "step", "constant", "cosine_to_zero", "rise_and_fall")
+RISE, FALL = 80 / 300, 50 / 300
+"""Shares of the training; 80 and 50 of 300 epochs in the paper of Temporal Ensembling."""
 DECAY_FACTOR = 0.2
 
 
@@ -43,6 +48,8 @@ def rate_after_warm_up(args: Any) -> Callable[[int], float]:
         return lambda iteration: 1.0
     if name == "cosine_to_zero":
         return lambda iteration: 0.5 * (1.0 + math.cos(math.pi * min(1.0, (iteration - first) / steps)))
+    if name == "rise_and_fall":
+        return lambda iteration: _rise_and_fall((iteration - first) / steps)
     if name != "step":
         raise unknown("lr_schedule", name, NAMES)
     drops = whole_numbers(getattr(args, "lr_decay_iters", None) or [])
@@ -50,6 +57,11 @@ def rate_after_warm_up(args: Any) -> Callable[[int], float]:
         raise ConfigError("lr_schedule: step needs lr_decay_iters, the iterations at which the learning rate drops")
     factor = float(getattr(args, "lr_decay_factor", DECAY_FACTOR))
     return lambda iteration: factor ** sum(iteration >= drop for drop in drops)
+
+
+def _rise_and_fall(passed: float) -> float:
+    """Factor where a share of the training has ``passed``."""
+    return sigmoid_ramp(passed / RISE) * math.exp(-12.5 * linear_ramp(1.0 - (1.0 - passed) / FALL) ** 2)
 
 
 def scheduler_of(args: Any, optimizer: Any, hosts: Any) -> Any:

@@ -32,6 +32,22 @@ def drawn_together(draw: Callable[[Tensor], Tensor], rows: Tensor, algorithm: Ho
     return draw(everyone)[rank::count]
 
 
+def gathered(rows: Tensor, algorithm: HostAlgorithm, total: int | None = None) -> Tensor:
+    """The rows of all processes in the order of the batch that one process would have, without a gradient.
+
+    Args:
+        rows: (N, ...), this process's.
+        algorithm: for its place among the processes.
+        total: rows of all of them; none: every process has N.
+    """
+    rank, count = share_of(algorithm)
+    if count == 1:
+        return rows.detach()
+    everyone = rows.new_zeros(len(rows) * count if total is None else total, *rows.shape[1:])
+    everyone[rank::count] = rows.detach()
+    return summed(everyone, algorithm)
+
+
 def summed(values: Tensor, algorithm: HostAlgorithm) -> Tensor:
     """``values`` summed over the processes, in place."""
     if share_of(algorithm)[1] > 1:

@@ -59,6 +59,8 @@ class Wrapper(AroundAlgorithm):
 
     base_name: ClassVar[str]
     wrapper_name: ClassVar[str]
+    paper: ClassVar[str] = ""
+    """Authors, and where it appeared."""
     settings_class: ClassVar[type[Settings]]
     """Holds the wrapper's keys. The launcher builds it once before anything else, so that a wrong value ends there."""
 

@@ -31,7 +31,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 """What may be tried beside the default, by name: the keys that it sets."""
 
-_COMPARED: dict[str, str] = {"ns3l": "vat", "dnll": "fixmatch", "dualstudent": "fixmatch"}
+_COMPARED: dict[str, str] = {
+    "ns3l": "vat",
+    "dnll": "fixmatch",
+    "dualstudent": "fixmatch",
+    "temporalensembling": "pimodel",
+    "uasd": "pimodel",
+    "ds3l": "pimodel",
+}
 """Algorithms that train without one of the host's: which one they are set against."""
 
 

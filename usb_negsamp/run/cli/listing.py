@@ -15,8 +15,9 @@ KINDS = ("algorithms", "wrappers", "datasets", "nets", "configs", "keys")
 LISTED_TOGETHER = KINDS[:4]
 
 ABOUT = """\
-Prints names that a configuration can use, one a line; without a KIND, those of algorithms, wrappers, data sets and
-networks. `configs` are the configurations that come with the package: --c takes their names in any folder."""
+Prints names that a configuration can use, one a line, with the papers of our methods; without a KIND, those of
+algorithms, wrappers, data sets and networks. `configs` are the configurations that come with the package: --c takes
+their names in any folder."""
 
 
 def _declare(parser: Parser) -> None:
@@ -45,7 +46,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _print_names(kind: str | None) -> None:
-    """Print the names of one kind, or of those listed together."""
+    """Print the names of one kind, or of those listed together; two spaces after a method of ours, its paper."""
     found = catalog()
     names = {
         "algorithms": sorted(found.algorithms),
@@ -57,7 +58,8 @@ def _print_names(kind: str | None) -> None:
         if kind is None:
             print(f"{name}:")
         for line in names[name]:
-            print(line if kind else f"  {line}")
+            paper = found.papers.get(line, "") if name in ("algorithms", "wrappers") else ""
+            print(f"{'' if kind else '  '}{line}{'  ' if paper else ''}{paper}")
 
 
 def markdown_tables() -> str:

@@ -35,6 +35,7 @@ class Catalog:
         wrappers: of this package.
         datasets: the host's and ours.
         nets: the host's and ours.
+        papers: of our algorithms and wrappers, by their names.
         rows: every distinct name, default and meaning that a key has with some algorithm.
         rows_of: the places in ``rows`` of each algorithm's keys, imbalanced ones excepted, in the order of the names.
         own_keys: the names of our keys for every run.
@@ -48,6 +49,7 @@ class Catalog:
     wrappers: list[str]
     datasets: list[str]
     nets: list[str]
+    papers: dict[str, str]
     rows: list[list[str]]
     rows_of: dict[str, list[int]]
     own_keys: list[str]
@@ -108,7 +110,7 @@ def _keep(found: Catalog) -> None:
 
 
 def _from_host() -> Catalog:
-    from usb_negsamp.algorithms import WRAPPERS
+    from usb_negsamp.algorithms import WRAPPERS, papers
     from usb_negsamp.host.arguments import own_keys
     from usb_negsamp.key import former_names
     from usb_negsamp.run.configuration import choices
@@ -132,6 +134,7 @@ def _from_host() -> Catalog:
         sorted(WRAPPERS),
         choices.datasets(),
         choices.nets(),
+        papers(),
         [list(row) for row in rows],
         rows_of,
         [key.name for key in OWN_KEYS],

@@ -33,7 +33,8 @@ OWN_KEYS: tuple[Key, ...] = (
         str,
         None,
         "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l, "
-        "ns3l-mixmatch, ns3l-fmnist, dnll-wrn, dnll-cnn13 or dual-student; lengths in iterations follow num_train_iter",
+        "ns3l-mixmatch, ns3l-fmnist, dnll-wrn, dnll-cnn13, dual-student, temporal-ensembling, uasd or ds3l; lengths in "
+        "iterations follow num_train_iter",
     ),
     Key(
         "plugin",
@@ -222,8 +223,8 @@ OWN_KEYS: tuple[Key, ...] = (
         str,
         "cosine",
         "how the learning rate falls: the host's cosine ends at 0.195 of it; step multiplies it by lr_decay_factor at "
-        "each of lr_decay_iters",
-        choices=("cosine", "step", "constant", "cosine_to_zero"),
+        "each of lr_decay_iters; rise_and_fall ramps up over 80/300 of the training and down over the last 50/300",
+        choices=("cosine", "step", "constant", "cosine_to_zero", "rise_and_fall"),
     ),
     Key(
         "lr_decay_iters",

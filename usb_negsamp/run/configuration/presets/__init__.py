@@ -1,17 +1,20 @@
 """The protocols of the papers as one key, ``preset``, e.g. ``preset: ns3l``.
 
-=================  ===================================================================================================
-``oliver``         Oliver et al. (2018), section 4 and appendix: 500,000 iterations of Adam, batches of 50 + 50
-``ns3l``           Chen, Shah, Kyrillidis (ICML 2020), section 4: the same in 200,000 iterations, ramp 50,000, drop at
-                   130,000; the unlabeled images exclude the labeled ones
-``ns3l-mixmatch``  the same paper's MixMatch experiments, which follow Berthelot et al. (2019): 300 epochs of 1,024
-                   iterations, constant rate, average of 0.999, median of the last 20 evaluations
-``ns3l-fmnist``    the same paper's Fashion-MNIST study, appendix B: a small network, 50 epochs over 58,000 unlabeled
-                   images, the last evaluation
-``dnll-wrn``       Xu et al. (DNLL), sections 4.1 and 4.2, with Wide ResNet 28-2
-``dnll-cnn13``     the same with the 13-layer network, by the released code
-``dual-student``   Ke et al. (ICCV 2019) with the 13-layer network
-=================  ===================================================================================================
+=======================  ===============================================================================================
+``oliver``               Oliver et al. (2018), section 4 and appendix: 500,000 iterations of Adam, batches of 50 + 50
+``ns3l``                 Chen, Shah, Kyrillidis (ICML 2020), section 4: the same in 200,000 iterations, ramp 50,000,
+                         drop at 130,000; the unlabeled images exclude the labeled ones
+``ns3l-mixmatch``        the same paper's MixMatch experiments, which follow Berthelot et al. (2019): 300 epochs of
+                         1,024 iterations, constant rate, average of 0.999, median of the last 20 evaluations
+``ns3l-fmnist``          the same paper's Fashion-MNIST study, appendix B: a small network, 50 epochs over 58,000
+                         unlabeled images, the last evaluation
+``dnll-wrn``             Xu et al. (DNLL), sections 4.1 and 4.2, with Wide ResNet 28-2
+``dnll-cnn13``           the same with the 13-layer network, by the released code
+``dual-student``         Ke et al. (ICCV 2019) with the 13-layer network
+``temporal-ensembling``  Laine, Aila (ICLR 2017) with the 13-layer network: 300 epochs, the last model
+``uasd``                 Chen et al. (AAAI 2020): Oliver et al.'s protocol
+``ds3l``                 Guo et al. (ICML 2020): six seen classes of CIFAR-10 or MNIST, 200,000 iterations
+=======================  ===============================================================================================
 
 A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data
 set than the papers' it leaves what depends on the images to the user. Where a run is shorter or longer than the
@@ -25,8 +28,11 @@ from typing import Any
 
 from usb_negsamp.errors import unknown
 from usb_negsamp.run.configuration.presets.dnll import dnll_cnn13, dnll_wrn, dual_student
+from usb_negsamp.run.configuration.presets.ds3l import ds3l
 from usb_negsamp.run.configuration.presets.ns3l import ns3l, ns3l_fmnist, ns3l_mixmatch, oliver
 from usb_negsamp.run.configuration.presets.request import Request
+from usb_negsamp.run.configuration.presets.temporal_ensembling import temporal_ensembling
+from usb_negsamp.run.configuration.presets.uasd import uasd
 
 NUMBERS_OF_USER = ("num_classes", "num_labels", "num_train_iter", "lr")
 
@@ -39,6 +45,9 @@ PRESETS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "dnll-wrn": dnll_wrn,
     "dnll-cnn13": dnll_cnn13,
     "dual-student": dual_student,
+    "temporal-ensembling": temporal_ensembling,
+    "uasd": uasd,
+    "ds3l": ds3l,
 }
 
 

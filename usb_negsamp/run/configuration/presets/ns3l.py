@@ -25,8 +25,12 @@ LEARNING_RATES: dict[str, float] = {
     "pimodel": 3e-4,
     "pseudolabel": 3e-4,
     "ns3l": 6e-4,
+    "temporalensembling": 4e-4,
+    "uasd": 1e-3,
+    "ds3l": 3e-4,
 }
-"""Oliver et al.'s, and NS3L's own, which is also that of every algorithm with NS3L around it."""
+"""Oliver et al.'s; NS3L's own, which is also that of every algorithm with NS3L around it; and those by which the codes
+of UASD and DS3L, which follow Oliver et al., train their own methods and Temporal Ensembling."""
 
 LARGEST_WEIGHTS: dict[str, float] = {"pimodel": 20.0, "meanteacher": 8.0, "vat": 0.3, "pseudolabel": 1.0}
 """Of the unlabeled loss, after its ramp."""
@@ -103,7 +107,7 @@ def _adam_protocol(request: Request, preset: str, *, iterations: int, ramp: int,
         "uratio": 1,
         "use_cat": True,
         "num_train_iter": length,
-        "epoch": _epochs(length, ITERATIONS_PER_EPOCH),
+        "epoch": whole_epochs(length, ITERATIONS_PER_EPOCH),
         "num_eval_iter": 1000,
         "num_log_iter": 500,
         "bn_update": "joint",
@@ -123,6 +127,8 @@ def _adam_protocol(request: Request, preset: str, *, iterations: int, ramp: int,
         values["ulb_loss_ratio"] = 0.6
     if base == "pseudolabel":
         values["p_cutoff"] = 0.95
+    if base == "temporalensembling":
+        values.update(temporalensembling_weight=8.0, temporalensembling_ramp=ramp / iterations)
     if request.dataset in IMAGES:
         values["ns3l_threshold"] = 0.4 / (request.num_classes or values["num_classes"])
     return values
@@ -159,7 +165,7 @@ def ns3l_mixmatch(request: Request) -> dict[str, Any]:
         "batch_size": 64,
         "uratio": 1,
         "num_train_iter": length,
-        "epoch": _epochs(length, MIXMATCH_ITERATIONS_PER_EPOCH),
+        "epoch": whole_epochs(length, MIXMATCH_ITERATIONS_PER_EPOCH),
         "num_eval_iter": MIXMATCH_ITERATIONS_PER_EPOCH,
         "num_log_iter": 512,
         "num_last_evaluations": 20,
@@ -202,7 +208,7 @@ def ns3l_fmnist(request: Request) -> dict[str, Any]:
         "uratio": 1,
         "use_cat": True,
         "num_train_iter": length,
-        "epoch": _epochs(length, FASHION_MNIST_ITERATIONS_PER_EPOCH),
+        "epoch": whole_epochs(length, FASHION_MNIST_ITERATIONS_PER_EPOCH),
         "num_eval_iter": FASHION_MNIST_ITERATIONS_PER_EPOCH,
         "num_log_iter": 580,
         "num_last_evaluations": 1,
@@ -213,5 +219,6 @@ def ns3l_fmnist(request: Request) -> dict[str, Any]:
     }
 
 
-def _epochs(length: int, iterations_per_epoch: int) -> int:
+def whole_epochs(length: int, iterations_per_epoch: int) -> int:
+    """The host's ``epoch`` for a training of ``length`` iterations, which must be a multiple of it."""
     return length // iterations_per_epoch if length % iterations_per_epoch == 0 else 1

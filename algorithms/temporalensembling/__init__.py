@@ -1,0 +1,5 @@
+from .hook import TemporalEnsemblingHook
+from .settings import TemporalEnsemblingSettings
+from .temporalensembling import TemporalEnsembling
+
+__all__ = ["TemporalEnsembling", "TemporalEnsemblingHook", "TemporalEnsemblingSettings"]

@@ -1,0 +1,5 @@
+from .hook import UASDHook
+from .settings import UASDSettings
+from .uasd import UASD
+
+__all__ = ["UASD", "UASDHook", "UASDSettings"]
