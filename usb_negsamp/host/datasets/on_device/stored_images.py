@@ -23,8 +23,8 @@ def largest_kept(device: torch.device) -> int:
 
 def is_kept(data: Any, most_bytes: int) -> bool:
     """Whether stored images, an array or a tensor, are kept where ``most_bytes`` are."""
-    size_of_value: int = data.dtype.itemsize
-    return math.prod(data.shape) * size_of_value <= most_bytes
+    number_of_bytes: int = math.prod(data.shape) * data.dtype.itemsize
+    return number_of_bytes <= most_bytes
 
 
 class StoredImages:
