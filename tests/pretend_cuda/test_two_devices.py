@@ -21,6 +21,8 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that are started find two GPUs."""
     if pretended_gpu.is_pretended():
         monkeypatch.setenv("PRETEND_CUDA_DEVICES", "2")
+        # A machine with one real GPU may have it named there.
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     elif torch.cuda.device_count() < 2:
         pytest.skip("needs two GPUs")
 
