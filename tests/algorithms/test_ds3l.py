@@ -93,7 +93,7 @@ def test_weights_that_follow_the_gradient_lower_the_loss_behind_the_step() -> No
         losses.append(loss.item())
         with torch.no_grad():
             for parameter, gradient in zip(weight_net.parameters(), gradients, strict=True):
-                parameter -= 0.5 * gradient
+                parameter.sub_(gradient, alpha=0.5)
     assert all(after < before for before, after in itertools.pairwise(losses))
 
 

@@ -27,7 +27,7 @@ def test_it_is_a_mean_that_a_common_factor_of_the_weights_does_not_change(
 def test_parts_of_a_batch_add_up_over_the_sum_of_all_weights() -> None:
     losses, weights = torch.rand(6, dtype=torch.float64), torch.rand(6, dtype=torch.float64)
     parts = [weighted_mean(losses[part], weights[part], weights.sum()) for part in (slice(0, 2), slice(2, 6))]
-    assert sum(parts).item() == pytest.approx(weighted_mean(losses, weights).item())
+    assert torch.stack(parts).sum().item() == pytest.approx(weighted_mean(losses, weights).item())
 
 
 def test_where_all_weights_are_0_nothing_is_divided() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from usb_negsamp.host.datasets import drawn_views as module
 from usb_negsamp.host.datasets.drawn_views import drawn_views
@@ -27,7 +28,7 @@ def test_a_view_is_what_the_transform_makes_from_generators_at_its_key(datasets:
     assert torch.equal(torch.get_rng_state(), before)
     for view, index, key in zip(views, (5, 2, 5), (11, 12, 13), strict=True):
         with keyed_randomness(key):
-            weak = transform(module.Image.fromarray(validation.data[index]))
+            weak = transform(Image.fromarray(validation.data[index]))
         assert torch.equal(view, weak)
     assert not torch.equal(views[0], views[2])
 
