@@ -85,11 +85,12 @@ def test_the_commands_of_a_dry_run_are_those_of_the_table_and_nothing_is_written
     words = ["--only", "full,no_outer", "--dry-run", "--save_dir", "out", "--lr=0.01"]
     assert main(["reproduce", "spl/table3", *words]) == 0
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 2 * reproduce.SEEDS
+    assert len(lines) == 2 * 3 * reproduce.SEEDS  # three numbers of labels each
     assert all(line[:2] == ["usb-negsamp", "train"] for line in lines)
     args = [resolve(read_sources(line[2:])).args for line in lines]
     assert {found.spl_ablation for found in args} == {None, "no_outer"}
-    assert [found.seed for found in args] == [found.split_seed for found in args] == [*range(5), *range(5)]
+    assert [found.seed for found in args] == [found.split_seed for found in args] == [*range(5)] * 6
+    assert [found.num_labels for found in args[::5]] == [2400, 600, 1200] * 2
     assert {found.lr for found in args} == {0.01}
     assert args[0].save_dir == "out/spl_table3/table3_cifar10_full"
     assert list(work_dir.iterdir()) == []
