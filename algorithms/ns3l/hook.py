@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from usb_negsamp.algorithms.ns3l.gate import NeighborGate
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
@@ -24,7 +25,8 @@ class NS3LHook(Hook):
     """Adds ``weight * ramp * mean_b -log(1 - sum of the probabilities of b's negative classes)`` to the step's loss.
 
     Negatives are the classes whose probability is below the threshold (paper, Algorithm 1). Registered at priority
-    HIGHEST ahead of the host's update of the weights. With weight 0 it does nothing at all.
+    HIGHEST ahead of the host's update of the weights. With weight 0 it does nothing at all. A ``gate`` says what each
+    image's loss counts; the mean is still one over all images.
 
     Around MixMatch: :class:`MixMatchNS3LHook`.
     """
@@ -32,9 +34,10 @@ class NS3LHook(Hook):
     settings_only = True
     ramp_shape = staticmethod(sigmoid_ramp)
 
-    def __init__(self, settings: NS3LSettings) -> None:
+    def __init__(self, settings: NS3LSettings, gate: NeighborGate | None = None) -> None:
         super().__init__()
         self.settings = settings
+        self.gate = gate
         self.table: NegativeTable | None = None
         self.resumed_excluded: Tensor | None = None
 
@@ -48,11 +51,14 @@ class NS3LHook(Hook):
         if self.settings.weight == 0.0:
             return
         logits, negatives = self.logits_and_negatives(algorithm)
-        loss = ns3l_loss(logits, negatives)
+        counts = None if self.gate is None else self.gate.weights(algorithm)
+        loss = ns3l_loss(logits, negatives, weights=counts)
         weight = self.settings.weight * ramp_at(algorithm, self.settings.ramp, self.ramp_shape)
         algorithm.out_dict["loss"] = torch.add(algorithm.out_dict["loss"], loss, alpha=weight)
         if is_logged(algorithm):
             algorithm.log_dict.update(self.figures(loss, logits, negatives))
+            if counts is not None:
+                algorithm.log_dict["train/ns3l_gate"] = counts.mean()
             log_total(algorithm)
 
     def logits_and_negatives(self, algorithm: NS3LWrapper) -> tuple[Tensor, Tensor]:

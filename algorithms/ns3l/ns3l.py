@@ -7,10 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from usb_negsamp.algorithms.ns3l.gate import NeighborGate, check_gate, check_kept
 from usb_negsamp.algorithms.ns3l.hook import MixMatchNS3LHook, NS3LHook
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
+from usb_negsamp.host.wrapping.among_processes import share_of
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 SECOND_WEAK_VIEW = "x_ulb_w_1"
@@ -31,7 +34,8 @@ class NS3LWrapper(Wrapper):
         strong = ("x_ulb_s_0" if cls._has_two_strong_views() else "x_ulb_s",) if args.ns3l_view != "weak" else ()
         second = (SECOND_WEAK_VIEW,) if args.ns3l_passes == 2 and args.ns3l_view == "weak" else ()
         index = ("idx_ulb",) if args.ns3l_rule != "threshold" else ()
-        return ("x_ulb_w", *strong, *second, *index)
+        plain = (PLAIN_VIEW,) if args.ns3l_gate != "none" and args.ns3l_weight != 0 else ()
+        return ("x_ulb_w", *strong, *second, *index, *plain)
 
     @classmethod
     def _reads_mixed_labels(cls) -> bool:
@@ -62,23 +66,48 @@ class NS3LWrapper(Wrapper):
                 "false, or an algorithm that mixes labels as mixmatch does",
                 f"true around {self.base_name}",
             )
-        self.ns3l_hook = (MixMatchNS3LHook if self._reads_mixed_labels() else NS3LHook)(settings)
+        self.ns3l_hook = self.make_hook(settings)
         self.register_hook(self.ns3l_hook, "NS3LHook", "HIGHEST")
         super().set_hooks()
 
+    def make_hook(self, settings: NS3LSettings) -> NS3LHook:
+        """The hook that adds the loss."""
+        return (
+            MixMatchNS3LHook(settings) if self._reads_mixed_labels() else NS3LHook(settings, self.make_gate(settings))
+        )
+
+    def make_gate(self, settings: NS3LSettings) -> NeighborGate | None:
+        """What weighs the unlabeled images; none where all count alike.
+
+        Raises:
+            ConfigError: the data are none that a gate can look at.
+        """
+        if settings.gate == "none" or settings.weight == 0.0:
+            return None
+        check_gate(self)
+        num_unlabeled = int(self.args.batch_size) * int(self.args.uratio) * share_of(self)[1]
+        return NeighborGate(settings, len(self.dataset_dict["train_lb"]), num_unlabeled)
+
     def get_save_dict(self) -> dict[str, Any]:
-        """The base's entries, and ``ns3l_excluded``, the table of a rule that looked at the network at the start."""
+        """The base's entries, and what was made of the network in an earlier step.
+
+        ``ns3l_excluded`` is the table of a rule that looked at the network at the start, ``ns3l_labeled_features`` what
+        a gate keeps.
+        """
         save_dict = super().get_save_dict()
         table = self.ns3l_hook.table
         if table is not None and self.ns3l_hook.settings.neighbor_features == "network":
             save_dict["ns3l_excluded"] = table.excluded.cpu()
+        gate = self.ns3l_hook.gate
+        if gate is not None and gate.labeled is not None:
+            save_dict["ns3l_labeled_features"] = gate.labeled.cpu()
         return save_dict
 
     def load_model(self, load_path: str) -> Any:
-        """Load the base's entries and the table.
+        """Load the base's entries, the table, and what a gate keeps.
 
         Raises:
-            ConfigError: the table is one of other images or classes.
+            ConfigError: the table or the gate's features are those of other images, classes or networks.
         """
         checkpoint = super().load_model(load_path)
         excluded = checkpoint.get("ns3l_excluded")
@@ -87,6 +116,10 @@ class NS3LWrapper(Wrapper):
             came = f"{type(excluded).__name__} {tuple(getattr(excluded, 'shape', ()))}"
             raise expected(f"{load_path}: ns3l_excluded", f"a table of {shape[0]} images and {shape[1]} classes", came)
         self.ns3l_hook.resumed_excluded = excluded
+        if self.ns3l_hook.gate is not None and "ns3l_labeled_features" in checkpoint:
+            labeled = checkpoint["ns3l_labeled_features"]
+            check_kept(labeled, self, load_path)
+            self.ns3l_hook.gate.resume_with(labeled)
         return checkpoint
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from usb_negsamp.errors import expected
 from usb_negsamp.functional import default_threshold
-from usb_negsamp.key import AT_LEAST_ONE, NOT_NEGATIVE, SHARE, Range
+from usb_negsamp.key import AT_LEAST_ONE, NOT_NEGATIVE, POSITIVE, SHARE, Range
 from usb_negsamp.settings import Settings, setting
 
 FORMER_NEIGHBOR = (("neighbour", "neighbor"),)
@@ -73,6 +73,25 @@ class NS3LSettings(Settings, prefix="ns3l"):
         False,
         "around mixmatch, the two classes mixed into a label are never negatives (the paper does not spare them)",
     )
+    gate: str = setting(
+        str,
+        "none",
+        "what an image's loss counts; neighbors, less the less it is like labeled images to the averaged network",
+        choices=("none", "neighbors"),
+    )
+    gate_scale: float = setting(
+        float,
+        2.0,
+        "an image counts by this times the share of labeled images that are no nearer to other ones, at most 1",
+        range=POSITIVE,
+    )
+    gate_interval: int = setting(
+        int,
+        None,
+        "steps until the gate looks at the labeled images again; none, as few as cost no more than its other passes",
+        unit="iterations",
+        range=AT_LEAST_ONE,
+    )
 
     @classmethod
     def from_arguments(cls, args: Any) -> NS3LSettings:
@@ -101,9 +120,9 @@ class NS3LSettings(Settings, prefix="ns3l"):
         """Check that nothing is asked for that mixed images do not have.
 
         Raises:
-            ConfigError: a rule by the image, another view, or a second pass.
+            ConfigError: a rule by the image, another view, a second pass, or a gate.
         """
-        for name, right in (("rule", "threshold"), ("view", "weak"), ("passes", 1)):
+        for name, right in (("rule", "threshold"), ("view", "weak"), ("passes", 1), ("gate", "none")):
             if getattr(self, name) != right:
                 raise expected(
                     f"ns3l_{name}",

@@ -16,6 +16,7 @@ from usb_negsamp.functional.negatives import (
     threshold_negatives,
     uniform_negatives,
 )
+from usb_negsamp.functional.neighbor_gate import neighbor_gate
 from usb_negsamp.functional.ns3l import ns3l_loss
 from usb_negsamp.functional.pseudo_negatives import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
 from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp, truncated_sigmoid_ramp
@@ -58,6 +59,7 @@ __all__ = [
     "mixup",
     "negative_error_rate",
     "negatives_outside",
+    "neighbor_gate",
     "neighbor_negatives",
     "ns3l_loss",
     "oracle_negatives",

@@ -45,6 +45,18 @@ def check_loss_arguments(logits: Tensor, negatives: Tensor, reduction: str) -> N
         raise ValueError(f"Expected argument `reduction` to be one of {', '.join(REDUCTIONS)}, but got {reduction!r}")
 
 
+def check_weights(weights: Tensor, num_rows: int) -> None:
+    """Check that ``weights`` is one floating number a row.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if weights.shape != (num_rows,) or not weights.is_floating_point():
+        raise ValueError(
+            f"Expected argument `weights` to be a floating tensor of shape ({num_rows},), but got {_describe(weights)}"
+        )
+
+
 def check_labels(name: str, labels: Tensor) -> None:
     """Check that ``labels`` is one integer a sample.
 

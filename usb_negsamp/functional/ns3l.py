@@ -11,6 +11,7 @@ from torch import Tensor
 from usb_negsamp.functional._numerics import (
     at_least_float32,
     check_loss_arguments,
+    check_weights,
     reduce_rows,
     without_autocast,
 )
@@ -18,7 +19,7 @@ from usb_negsamp.functional._numerics import (
 _LOW = 1e30
 
 
-def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Tensor:
+def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean", weights: Tensor | None = None) -> Tensor:
     r"""Return the NS3L loss :math:`-\log(1 - \sum_{k \in Neg_b} p_{bk})` of every row (Algorithm 1, section 4.3).
 
     With :math:`S` the probability mass on the negative classes, its gradient in logit k is :math:`p_k` for a negative
@@ -32,6 +33,8 @@ def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Ten
         logits: (N, K), floating. Half precision is computed in float32, also under autocast.
         negatives: (N, K), bool, true where the sample is said not to belong to the class. Carries no gradient.
         reduction: ``"mean"`` over all N rows, those without negatives included, ``"sum"``, or ``"none"`` for (N,).
+        weights: (N,), floating, what each row's loss counts; none: 1. A mean is still one over all N rows. Carries no
+            gradient.
 
     Raises:
         ValueError: shapes or dtypes differ from the above, or the reduction is unknown.
@@ -42,11 +45,14 @@ def ns3l_loss(logits: Tensor, negatives: Tensor, reduction: str = "mean") -> Ten
     0.6931
     """
     check_loss_arguments(logits, negatives, reduction)
+    if weights is not None:
+        check_weights(weights, logits.shape[0])
     with without_autocast(logits):
         z = at_least_float32(logits)
         # A row with nothing left is one with nothing hidden: a difference of equal terms, 0 with its gradient.
         hidden = negatives > negatives.all(dim=1, keepdim=True)
-        return reduce_rows(hidden_mass_loss(z, F.log_softmax(z.detach(), dim=1), hidden), reduction)
+        losses = hidden_mass_loss(z, F.log_softmax(z.detach(), dim=1), hidden)
+        return reduce_rows(losses if weights is None else losses * weights.detach(), reduction)
 
 
 def hidden_mass_loss(z: Tensor, log_probs: Tensor, hidden: Tensor) -> Tensor:

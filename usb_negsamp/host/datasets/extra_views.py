@@ -8,6 +8,9 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
+PLAIN_VIEW = "x_ulb_plain"
+"""The unlabeled image as it is evaluated."""
+
 
 class ExtraViews(Dataset[Any]):
     """A labeled or unlabeled data set whose samples carry further views of the same image.
@@ -15,8 +18,10 @@ class ExtraViews(Dataset[Any]):
     They are drawn after the sample itself, which is the same with and without them.
 
     Args:
-        dataset: the host's; ``transform`` makes weak views, ``strong_transform`` strong ones.
-        views: keys to add where the sample lacks them; a key holding ``_s`` is a strong view, any other a weak one.
+        dataset: the host's; ``transform`` makes weak views, ``strong_transform`` strong ones, ``plain_transform``, where
+            there is one, the plain one.
+        views: keys to add where the sample lacks them; a key holding ``_s`` is a strong view, any other but
+            ``PLAIN_VIEW`` a weak one.
     """
 
     def __init__(self, dataset: Any, views: tuple[str, ...]) -> None:
@@ -54,6 +59,10 @@ class ExtraViews(Dataset[Any]):
             image = self.dataset.__sample__(index)[0]
             image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
             for view in missing:
-                make = self.dataset.strong_transform if "_s" in view else self.dataset.transform
-                sample[view] = make(image)
+                sample[view] = self._transform_of(view)(image)
         return sample
+
+    def _transform_of(self, view: str) -> Any:
+        if view == PLAIN_VIEW:
+            return self.dataset.plain_transform
+        return self.dataset.strong_transform if "_s" in view else self.dataset.transform

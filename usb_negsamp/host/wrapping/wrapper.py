@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.extra_views import ExtraViews
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW, ExtraViews
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.logits_tape import LogitsTape, evaluated_logits
 from usb_negsamp.key import Key
@@ -92,6 +92,8 @@ class Wrapper(AroundAlgorithm):
         # Here, not where the data sets are built: CReST builds its own without the base's set_dataset.
         data = self.dataset_dict
         if self.unlabeled_views and data is not None and data["train_ulb"] is not None:
+            if PLAIN_VIEW in self.unlabeled_views:
+                data["train_ulb"].plain_transform = data["eval"].transform
             data["train_ulb"] = ExtraViews(data["train_ulb"], self.unlabeled_views)
         return super().set_data_loader()
 

@@ -17,7 +17,7 @@ from torch.utils.data import default_collate
 
 from usb_negsamp.host.datasets.extra_views import ExtraViews
 
-TRANSFORMS = ("transform", "medium_transform", "strong_transform")
+TRANSFORMS = ("transform", "medium_transform", "strong_transform", "plain_transform")
 TURNED_VIEW = "x_ulb_s_0"
 """The view of ReMixMatch that is handed out turned, too."""
 SAME_CALLS = {"remixmatch": "comatch"}

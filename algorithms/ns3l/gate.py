@@ -1,0 +1,135 @@
+"""What an unlabeled image's loss counts, by how near it is to labeled images (key ``ns3l_gate: neighbors``).
+
+NS3L pushes images of classes that the labels do not have towards one of those that they have, and with the logits goes
+every score that is made of logits. The features of the averaged network still tell such images apart.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
+from usb_negsamp.errors import expected
+from usb_negsamp.functional.neighbor_gate import directions, gate_weights, nearest_other_cosines
+from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.checkpoints.form import kind_of
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
+from usb_negsamp.host.datasets.plain_images import plain_images
+from usb_negsamp.host.transfer import on_device
+from usb_negsamp.host.wrapping.after_training import network_of
+from usb_negsamp.host.wrapping.iteration import step_number
+from usb_negsamp.tensor_file import is_plain
+
+if TYPE_CHECKING:
+    from usb_negsamp.algorithms.ns3l.ns3l import NS3LWrapper
+
+
+class NeighborGate:
+    """Weights of a step's unlabeled images. Features of all labeled images are kept, and made anew now and then.
+
+    All features are those of plain images by the averaged network (the network itself where ``ema_m`` is 0) in
+    evaluation mode. So weights depend on no other image of the batch, and are the same for any number of processes.
+
+    Args:
+        settings: ``gate_scale`` and ``gate_interval``.
+        num_labeled: M, the number of labeled images.
+        num_unlabeled: of a step, over all processes.
+
+    Attributes:
+        labeled: (M, D), the labeled images' features, of length 1; none before the first step.
+    """
+
+    def __init__(self, settings: NS3LSettings, num_labeled: int, num_unlabeled: int) -> None:
+        self.scale = settings.gate_scale
+        self.interval = settings.gate_interval or usual_interval(num_labeled, num_unlabeled)
+        self.labeled: Tensor | None = None
+        self._nearest: Tensor | None = None
+
+    def weights(self, algorithm: NS3LWrapper) -> Tensor:
+        """What each of the step's unlabeled images counts, (N,), in [0, 1]."""
+        if self.labeled is None or step_number(algorithm) % self.interval == 0:
+            self.look_at_labeled(algorithm)
+        return self.of_features(averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])["feat"])
+
+    def look_at_labeled(self, algorithm: NS3LWrapper) -> None:
+        """Make the features of the labeled images anew."""
+        self.resume_with(labeled_directions(algorithm))
+
+    def of_features(self, features: Tensor) -> Tensor:
+        """What images of these ``features`` (N, ...) count, (N,)."""
+        assert self.labeled is not None
+        self.labeled = self.labeled.to(features.device)
+        if self._nearest is None:
+            self._nearest = nearest_other_cosines(self.labeled)
+        return gate_weights(features, self.labeled, self._nearest, self.scale)
+
+    def resume_with(self, labeled: Tensor) -> None:
+        """Go on with the features ``labeled`` (M, D), of length 1."""
+        self.labeled, self._nearest = labeled, None
+
+
+def usual_interval(num_labeled: int, num_unlabeled: int) -> int:
+    """Steps after which the features of the labeled images are made anew, so that they cost one unlabeled batch a step.
+
+    >>> usual_interval(60, 32), usual_interval(4000, 50), usual_interval(20, 64)
+    (2, 80, 1)
+    """
+    return -(-num_labeled // num_unlabeled)
+
+
+@torch.no_grad()
+def averaged_output(algorithm: HostAlgorithm, images: Tensor) -> dict[str, Tensor]:
+    """What the averaged network in evaluation mode makes of plain ``images``: ``logits`` (N, K) and ``feat`` (N, D)."""
+    network = network_of(algorithm.ema_model)
+    was_training = network.training
+    network.eval()
+    try:
+        with algorithm.amp_cm():
+            output: dict[str, Tensor] = network(images)
+    finally:
+        network.train(was_training)
+    return output
+
+
+def features_of_labeled(algorithm: HostAlgorithm, indices: range) -> Tensor:
+    """Features (M, ...) of some of the labeled images, where the averaged network is."""
+    dataset, transform = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["eval"].transform
+    device = next(algorithm.ema_model.parameters()).device
+    return averaged_output(algorithm, on_device(plain_images(dataset, transform, indices), device))["feat"]
+
+
+def labeled_directions(algorithm: HostAlgorithm) -> Tensor:
+    """Features (M, D) of all labeled images, of length 1."""
+    number, size = len(algorithm.dataset_dict["train_lb"]), int(algorithm.args.eval_batch_size)
+    parts = (range(start, min(start + size, number)) for start in range(0, number, size))
+    return torch.cat([directions(features_of_labeled(algorithm, part)) for part in parts])
+
+
+def check_gate(algorithm: HostAlgorithm) -> None:
+    """Refuse data that a gate cannot look at.
+
+    Raises:
+        ConfigError: they are no images, or fewer than two of them have labels.
+    """
+    if getattr(algorithm.dataset_dict["eval"], "transform", None) is None:
+        raise expected(
+            "ns3l_gate", "none for data that are no images", f"neighbors with dataset {algorithm.args.dataset}"
+        )
+    num_labeled = len(algorithm.dataset_dict["train_lb"])
+    if num_labeled < 2:
+        raise expected("ns3l_gate", "none, or at least 2 labeled images to compare", f"neighbors with {num_labeled}")
+
+
+def check_kept(labeled: Any, algorithm: HostAlgorithm, path: str) -> None:
+    """Check that ``labeled``, from a checkpoint, is what a gate of ``algorithm`` keeps.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    shape = (len(algorithm.dataset_dict["train_lb"]), directions(features_of_labeled(algorithm, range(1))).shape[1])
+    if not (is_plain(labeled) and labeled.is_floating_point() and tuple(labeled.shape) == shape):
+        words = f"the features of {shape[0]} labeled images, {shape[1]} each"
+        raise expected(f"{path}: ns3l_labeled_features", words, kind_of(labeled))

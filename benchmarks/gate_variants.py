@@ -1,0 +1,131 @@
+"""Further ways of NS3L's gate, which ``studies/gate.yaml`` sets beside the package's: a plugin.
+
+    usb-negsamp train --plugin benchmarks/gate_variants.py:register --algorithm fixmatch_variant --ns3l_gate neighbors ...
+
+``fixmatch_variant`` and ``vat_variant`` are ``fixmatch_ns3l`` and ``vat_ns3l`` with the keys of
+:class:`VariantSettings`; at their defaults they are those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from usb_negsamp.algorithms.ns3l import NS3LHook, NS3LWrapper
+from usb_negsamp.algorithms.ns3l.gate import NeighborGate, averaged_output
+from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
+from usb_negsamp.functional import threshold_negatives
+from usb_negsamp.functional.neighbor_gate import directions
+from usb_negsamp.host import ALGORITHMS
+from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
+from usb_negsamp.host.wrapping.wrapper import compose
+from usb_negsamp.key import BELOW_ONE, POSITIVE
+from usb_negsamp.settings import setting
+
+BASES = ("fixmatch", "vat")
+
+
+@dataclass(frozen=True)
+class VariantSettings(NS3LSettings, prefix="ns3l"):
+    """The keys of NS3L, and those of the variants."""
+
+    start: float = setting(float, 0.0, "share of the training before which there is no NS3L loss", range=BELOW_ONE)
+    gate_power: float = setting(float, 1.0, "power that a weight is raised to", range=POSITIVE)
+    gate_by_class: bool = setting(bool, False, "compare with labeled images of the nearest one's class alone")
+    gate_class_agrees: bool = setting(
+        bool, False, "an image counts where the averaged network's class is that of the nearest labeled image"
+    )
+    agreed_negatives: bool = setting(
+        bool, False, "a class is a negative where the averaged network says so of the plain image, too"
+    )
+
+
+class VariantGate(NeighborGate):
+    """The gate with what the settings change of it; it looks at the output of a pass that the hook has made."""
+
+    output: dict[str, Tensor]
+
+    def __init__(self, settings: VariantSettings, labels: Tensor, num_unlabeled: int) -> None:
+        super().__init__(settings, len(labels), num_unlabeled)
+        self.settings, self.labels = settings, labels
+
+    def of_features(self, features: Tensor) -> Tensor:
+        """What images of these ``features`` (N, ...) count, (N,)."""
+        if self.settings.gate_by_class:
+            weights = self._by_class(features)
+        else:
+            weights = super().of_features(features)
+        if self.settings.gate_class_agrees:
+            weights = weights * (self.output["logits"].argmax(dim=1) == self._nearest_class(features))
+        return weights**self.settings.gate_power
+
+    def _nearest_class(self, features: Tensor) -> Tensor:
+        assert self.labeled is not None
+        return self.labels[(directions(features) @ self.labeled.T).argmax(dim=1)]
+
+    def _by_class(self, features: Tensor) -> Tensor:
+        assert self.labeled is not None
+        cosines = directions(features) @ self.labeled.T
+        same = self.labels.unsqueeze(0) == self.labels.unsqueeze(1)
+        others = (self.labeled @ self.labeled.T).masked_fill(~same, -1.0).fill_diagonal_(-1.0).amax(dim=1)
+        nearest, place = cosines.max(dim=1)
+        of_class = same[place]
+        share = ((others.unsqueeze(0) <= nearest.unsqueeze(1)) & of_class).sum(dim=1) / of_class.sum(dim=1)
+        return (self.scale * share).clamp(max=1.0)
+
+
+class VariantHook(NS3LHook):
+    """NS3L's loss from a later start, and with negatives that the averaged network agrees on."""
+
+    settings: VariantSettings
+    gate: VariantGate | None
+
+    def after_train_step(self, algorithm: NS3LWrapper) -> None:
+        """Add the loss once it has started."""
+        if algorithm.it >= self.settings.start * algorithm.num_train_iter:
+            super().after_train_step(algorithm)
+
+    def logits_and_negatives(self, algorithm: NS3LWrapper) -> tuple[Tensor, Tensor]:
+        """Logits (N, K), and the negatives (N, K) that both networks see, if that is asked for."""
+        logits, negatives = super().logits_and_negatives(algorithm)
+        if self.settings.agreed_negatives or (self.gate is not None and self.settings.gate_class_agrees):
+            output = averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])
+            if self.gate is not None:
+                self.gate.output = output
+            if self.settings.agreed_negatives:
+                probs = torch.softmax(output["logits"].float(), dim=1)
+                negatives = negatives & threshold_negatives(probs, self.settings.threshold)
+        return logits, negatives
+
+
+class VariantWrapper(NS3LWrapper):
+    """NS3L with the variants' keys."""
+
+    settings_class = VariantSettings
+
+    @classmethod
+    def views_needed(cls, args: Any) -> tuple[str, ...]:
+        """Those of NS3L, and the plain view."""
+        return (*super().views_needed(args), PLAIN_VIEW)
+
+    def make_hook(self, settings: NS3LSettings) -> VariantHook:
+        """The hook that adds the loss."""
+        own = VariantSettings.from_arguments(self.args)
+        gate = None if own.gate == "none" else VariantGate(own, _labels(self), self.args.batch_size * self.args.uratio)
+        return VariantHook(own, gate)
+
+
+def _labels(algorithm: HostAlgorithm) -> Tensor:
+    return torch.as_tensor(algorithm.dataset_dict["train_lb"].targets).long()
+
+
+def register() -> None:
+    """Add the variants to the host's registry."""
+    for base in BASES:
+        name = f"{base}_variant"
+        if name not in ALGORITHMS:
+            ALGORITHMS[name] = compose(ALGORITHMS[base], name, base, VariantWrapper)
