@@ -1,6 +1,6 @@
 """Further ways of NS3L's gate, which ``studies/gate.yaml`` sets beside the package's: a plugin.
 
-    usb-negsamp train --plugin benchmarks/gate_variants.py:register --algorithm fixmatch_variant --ns3l_gate neighbors ...
+    usb-negsamp train --plugin benchmarks/gate_variants.py:register --algorithm fixmatch_variant ...
 
 ``fixmatch_variant`` and ``vat_variant`` are ``fixmatch_ns3l`` and ``vat_ns3l`` with the keys of
 :class:`VariantSettings`; at their defaults they are those.
@@ -18,7 +18,7 @@ from usb_negsamp.algorithms.ns3l import NS3LHook, NS3LWrapper
 from usb_negsamp.algorithms.ns3l.gate import NeighborGate, averaged_output
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.functional import threshold_negatives
-from usb_negsamp.functional.neighbor_gate import directions
+from usb_negsamp.functional.gate import directions
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
@@ -55,10 +55,7 @@ class VariantGate(NeighborGate):
 
     def of_features(self, features: Tensor) -> Tensor:
         """What images of these ``features`` (N, ...) count, (N,)."""
-        if self.settings.gate_by_class:
-            weights = self._by_class(features)
-        else:
-            weights = super().of_features(features)
+        weights = self._by_class(features) if self.settings.gate_by_class else super().of_features(features)
         if self.settings.gate_class_agrees:
             weights = weights * (self.output["logits"].argmax(dim=1) == self._nearest_class(features))
         return weights**self.settings.gate_power
@@ -112,7 +109,7 @@ class VariantWrapper(NS3LWrapper):
         """Those of NS3L, and the plain view."""
         return (*super().views_needed(args), PLAIN_VIEW)
 
-    def make_hook(self, settings: NS3LSettings) -> VariantHook:
+    def make_ns3l_hook(self, settings: NS3LSettings) -> VariantHook:
         """The hook that adds the loss."""
         own = VariantSettings.from_arguments(self.args)
         gate = None if own.gate == "none" else VariantGate(own, _labels(self), self.args.batch_size * self.args.uratio)

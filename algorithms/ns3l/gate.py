@@ -13,7 +13,7 @@ from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
-from usb_negsamp.functional.neighbor_gate import directions, gate_weights, nearest_other_cosines
+from usb_negsamp.functional.gate import directions, gate_weights, nearest_other_cosines
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.form import kind_of
 from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
@@ -61,7 +61,7 @@ class NeighborGate:
     def of_features(self, features: Tensor) -> Tensor:
         """What images of these ``features`` (N, ...) count, (N,)."""
         assert self.labeled is not None
-        self.labeled = self.labeled.to(features.device)
+        self.labeled = on_device(self.labeled, features.device)
         if self._nearest is None:
             self._nearest = nearest_other_cosines(self.labeled)
         return gate_weights(features, self.labeled, self._nearest, self.scale)

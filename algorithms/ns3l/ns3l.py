@@ -66,11 +66,11 @@ class NS3LWrapper(Wrapper):
                 "false, or an algorithm that mixes labels as mixmatch does",
                 f"true around {self.base_name}",
             )
-        self.ns3l_hook = self.make_hook(settings)
+        self.ns3l_hook = self.make_ns3l_hook(settings)
         self.register_hook(self.ns3l_hook, "NS3LHook", "HIGHEST")
         super().set_hooks()
 
-    def make_hook(self, settings: NS3LSettings) -> NS3LHook:
+    def make_ns3l_hook(self, settings: NS3LSettings) -> NS3LHook:
         """The hook that adds the loss."""
         return (
             MixMatchNS3LHook(settings) if self._reads_mixed_labels() else NS3LHook(settings, self.make_gate(settings))

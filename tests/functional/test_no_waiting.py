@@ -9,6 +9,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from usb_negsamp.functional import (
     ErrorPerception,
     hard_mask,
+    neighbor_gate,
     ns3l_loss,
     oracle_negatives,
     pseudo_negative_labels,
@@ -36,6 +37,8 @@ def test_a_step_reads_no_value_forward_or_backward() -> None:
         )
         for mask in masks:
             (ns3l_loss(logits, mask) + pseudo_negative_loss(logits, mask)).backward()
+        weights = neighbor_gate(torch.randn(448, 128), torch.randn(60, 128))
+        ns3l_loss(logits, masks[0], weights=weights).backward()
         scores = torch.rand(30, 20, requires_grad=True)
         (hard_mask(scores, 0.7) + soft_mask(scores)).sum().backward()
         assert logits.grad is not None

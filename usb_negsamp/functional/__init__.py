@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from usb_negsamp.functional.dual_student import learning_samples, squared_error, stable_samples
+from usb_negsamp.functional.gate import neighbor_gate
 from usb_negsamp.functional.mismatch import estimate_mismatch, mismatch_from_posteriors
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.functional.negatives import (
@@ -16,7 +17,6 @@ from usb_negsamp.functional.negatives import (
     threshold_negatives,
     uniform_negatives,
 )
-from usb_negsamp.functional.neighbor_gate import neighbor_gate
 from usb_negsamp.functional.ns3l import ns3l_loss
 from usb_negsamp.functional.pseudo_negatives import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
 from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp, truncated_sigmoid_ramp

@@ -13,7 +13,7 @@ from usb_negsamp.host.build import build_algorithm
 from usb_negsamp.host.datasets import build as datasets
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict, built_data_of
 from usb_negsamp.host.datasets.dataset_parts import image_digest
-from usb_negsamp.host.datasets.extra_views import ExtraViews
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW, ExtraViews
 from usb_negsamp.testing import build_tiny, tiny_arguments, train_tiny
 from usb_negsamp.testing.tiny import build_from
 
@@ -96,6 +96,7 @@ def test_extra_views_are_drawn_anew_and_only_where_absent():
         is_ulb = True
         transform = staticmethod(lambda image: torch.rand(2))
         strong_transform = staticmethod(lambda image: torch.rand(2) + 10)
+        plain_transform = staticmethod(lambda image: torch.full((2,), 5.0))
 
         def __len__(self):
             return 3
@@ -106,8 +107,9 @@ def test_extra_views_are_drawn_anew_and_only_where_absent():
         def __getitem__(self, index):
             return {"idx_ulb": index, "x_ulb_w": torch.zeros(2)}
 
-    sample = ExtraViews(Pairs(), ("x_ulb_w", "x_ulb_w_1", "x_ulb_s"))[1]
+    sample = ExtraViews(Pairs(), ("x_ulb_w", "x_ulb_w_1", "x_ulb_s", PLAIN_VIEW))[1]
     assert torch.equal(sample["x_ulb_w"], torch.zeros(2))
+    assert torch.equal(sample[PLAIN_VIEW], torch.full((2,), 5.0))
     assert sample["x_ulb_w_1"].max() < 1
     assert sample["x_ulb_s"].min() >= 10
 

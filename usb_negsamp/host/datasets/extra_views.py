@@ -18,10 +18,10 @@ class ExtraViews(Dataset[Any]):
     They are drawn after the sample itself, which is the same with and without them.
 
     Args:
-        dataset: the host's; ``transform`` makes weak views, ``strong_transform`` strong ones, ``plain_transform``, where
-            there is one, the plain one.
-        views: keys to add where the sample lacks them; a key holding ``_s`` is a strong view, any other but
-            ``PLAIN_VIEW`` a weak one.
+        dataset: the host's; ``transform`` makes weak views, ``strong_transform`` strong ones and ``plain_transform``,
+            where it has been given one, the plain one.
+        views: keys to add where the sample lacks them: ``PLAIN_VIEW``; a strong view where a key holds ``_s``; any
+            other one is a weak view.
     """
 
     def __init__(self, dataset: Any, views: tuple[str, ...]) -> None:

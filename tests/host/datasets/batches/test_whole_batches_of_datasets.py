@@ -18,7 +18,7 @@ from torchvision import transforms
 from usb_negsamp.data.views.image_operations import unchanged
 from usb_negsamp.data.views.oliver import TensorAugmentation
 from usb_negsamp.host.datasets.batches.whole import Whole, seconds_of_a_batch, whole_batch
-from usb_negsamp.host.datasets.extra_views import ExtraViews
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW, ExtraViews
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.datasets.seeded_loading import SeededDataset
 from usb_negsamp.testing import build_tiny
@@ -29,6 +29,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "weak and strong": ("fixmatch_ns3l", {}),
     "weak": ("vat", {"horizontal_flip": True}),
     "an extra view": ("vat_ns3l", {"ns3l_passes": 2}),
+    "the image as it is evaluated": ("fixmatch_ns3l", {"ns3l_gate": "neighbors"}),
     "several weak views": ("mixmatch", {"preprocessing": "minus_one_to_one", "augmentation": "mixmatch"}),
     "two strong views": ("comatch", {}),
     "a strong view of labeled images": ("defixmatch", {}),
@@ -246,6 +247,17 @@ def test_a_random_view_needs_keys() -> None:
     found = whole_batch(still, [5, 1])
     assert found is not None
     check_equal(found.batch, default_collate([still[5], still[1]]))
+
+
+def test_a_plain_view_is_the_evaluated_image_and_draws_nothing() -> None:
+    without, _ = made(ExtraViews(cifar_like(), ("x_ulb_w_1",)))
+    dataset = cifar_like()
+    dataset.plain_transform = transforms.Compose([transforms.ToTensor(), NORMALIZE])
+    found, expected = made(ExtraViews(dataset, (PLAIN_VIEW, "x_ulb_w_1")))
+    check_equal(found, expected)
+    assert torch.equal(found["x_ulb_w_1"], without["x_ulb_w_1"])
+    first = int(found["idx_ulb"][0])
+    assert torch.equal(found[PLAIN_VIEW][0], dataset.plain_transform(IMAGES[first]))
 
 
 def test_an_extra_view_of_what_has_become_labeled_is_none() -> None:

@@ -1,4 +1,4 @@
-"""How much an unlabeled image looks like the labeled ones: a weight by nearest neighbors that needs no class mismatch."""
+"""How much an unlabeled image looks like the labeled ones: a weight by nearest neighbors."""
 
 from __future__ import annotations
 

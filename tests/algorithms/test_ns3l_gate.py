@@ -1,0 +1,197 @@
+"""NS3L's gate: what an unlabeled image's loss counts, by the averaged network's features."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import usb_negsamp
+from usb_negsamp import ConfigError
+from usb_negsamp.algorithms.ns3l import gate as gates
+from usb_negsamp.algorithms.ns3l.gate import NeighborGate, check_gate
+from usb_negsamp.functional import neighbor_gate
+from usb_negsamp.host import Hook
+from usb_negsamp.host.checkpoints.file import write_checkpoint
+from usb_negsamp.host.checkpoints.resume import resume
+from usb_negsamp.testing import build_tiny, check_algorithm, parameters_of, train_tiny
+
+usb_negsamp.register()
+
+GATE = {"ns3l_gate": "neighbors", "ns3l_ramp": 0.0, "ns3l_threshold": 0.09}
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def plain(dataset, transform):
+    """All images of a data set as they are evaluated, one by one."""
+    return torch.stack([transform(dataset.__sample__(index)[0]) for index in range(len(dataset))])
+
+
+class Keep(Hook):
+    """Keeps of each step what the gate said, and what a network by itself makes of the same images."""
+
+    def __init__(self, network_of):
+        super().__init__()
+        self.network_of = network_of
+        self.rows = []
+
+    def after_train_step(self, algorithm):
+        network = self.network_of(algorithm)
+        was_training = network.training
+        network.eval()
+        transform = algorithm.dataset_dict["eval"].transform
+        unlabeled = plain(algorithm.dataset_dict["train_ulb"], transform)[algorithm.batch["idx_ulb"]]
+        labeled = plain(algorithm.dataset_dict["train_lb"], transform)
+        with torch.no_grad():
+            expected = neighbor_gate(network(unlabeled)["feat"], network(labeled)["feat"])
+        network.train(was_training)
+        found = algorithm.ns3l_hook.gate.weights(algorithm)
+        self.rows.append((found, expected))
+
+
+def rows_of_steps(name, directory, network_of, **overrides):
+    keys = {**GATE, "ns3l_gate_interval": 1, "num_train_iter": 4, "num_eval_iter": 2, "lr": 0.3, **overrides}
+    algorithm = build_tiny(name, directory, ns3l_rule="uniform", **keys)
+    keep = Keep(network_of)
+    algorithm.register_hook(keep, "Keep", "HIGHEST")
+    # Ahead of the update of the weights, as NS3L's own.
+    algorithm.hooks_dict.move_to_end("Keep", last=False)
+    algorithm.train()
+    return keep.rows
+
+
+@pytest.mark.parametrize("name", ["fixmatch_ns3l", "vat_ns3l"])
+def test_weights_are_those_of_plain_images_by_the_averaged_network(name, tmp_path):
+    rows = rows_of_steps(name, tmp_path, lambda algorithm: algorithm.ema_model)
+    assert len(rows) == 4
+    assert all(torch.equal(found, expected) for found, expected in rows)
+    assert all(0 < found.mean() < 1 for found, _ in rows)
+    of_live = rows_of_steps(name, tmp_path / "live", lambda algorithm: algorithm.model)
+    assert not all(torch.equal(found, expected) for found, expected in of_live)
+
+
+def test_without_an_average_the_network_itself_looks(tmp_path):
+    def network_itself(algorithm):
+        # Its running statistics have been moved already by the step's own pass.
+        averaged = dict(algorithm.ema_model.named_parameters())
+        assert all(torch.equal(parameter, averaged[name]) for name, parameter in algorithm.model.named_parameters())
+        return algorithm.ema_model
+
+    rows = rows_of_steps("fixmatch_ns3l", tmp_path, network_itself, ema_m=0.0)
+    assert all(torch.equal(found, expected) for found, expected in rows)
+
+
+@pytest.mark.parametrize("name", ["fixmatch_ns3l", "vat_ns3l", "ns3l"])
+def test_weights_of_one_are_no_gate_bit_for_bit(name, tmp_path, monkeypatch):
+    keys = {key: value for key, value in GATE.items() if key != "ns3l_gate"}
+    without = train_tiny(name, tmp_path / "without", **keys)
+    asked, own = [], NeighborGate.weights
+
+    def ones(self, algorithm):
+        asked.append(own(self, algorithm))
+        return torch.ones_like(asked[-1])
+
+    gated = parameters_of(train_tiny(name, tmp_path / "gated", **GATE))
+    monkeypatch.setattr(NeighborGate, "weights", ones)
+    inert = train_tiny(name, tmp_path / "inert", **GATE)
+    assert len(asked) == 10
+    assert same(parameters_of(without), parameters_of(inert))
+    assert not same(parameters_of(without), gated)
+    assert "train/ns3l_gate" not in without.log_dict
+    assert float(inert.log_dict["train/ns3l_gate"]) == 1.0
+
+
+def test_weight_zero_is_the_plain_algorithm_and_takes_no_pass(tmp_path, monkeypatch):
+    monkeypatch.setattr(gates, "averaged_output", None)
+    without = parameters_of(train_tiny("fixmatch", tmp_path / "plain"))
+    zero = train_tiny("fixmatch_ns3l", tmp_path / "zero", ns3l_weight=0.0, **GATE)
+    assert same(without, parameters_of(zero))
+    assert "x_ulb_plain" not in zero.batch
+
+
+@pytest.mark.parametrize("name", ["comatch", "simmatch", "crmatch", "remixmatch", "meanteacher", "supervised", "dash"])
+def test_networks_with_more_heads_and_bases_with_loops_of_their_own_have_features_too(name, tmp_path):
+    algorithm = train_tiny(f"{name}_ns3l", tmp_path, **GATE)
+    assert 0 < float(algorithm.log_dict["train/ns3l_gate"]) < 1
+
+
+@pytest.mark.parametrize(("interval", "looks"), [(None, 4), (1, 10), (4, 3), (100, 1)])
+def test_labeled_images_are_looked_at_every_so_many_steps(interval, looks, tmp_path, monkeypatch):
+    # 40 labeled images and batches of 16: by default they are looked at every third step.
+    count, own = [], NeighborGate.look_at_labeled
+    monkeypatch.setattr(
+        NeighborGate, "look_at_labeled", lambda self, algorithm: count.append(algorithm.it) or own(self, algorithm)
+    )
+    train_tiny("fixmatch_ns3l", tmp_path, ns3l_gate_interval=interval, **GATE)
+    assert len(count) == looks
+
+
+@pytest.mark.parametrize("name", ["fixmatch_ns3l", "ns3l_dnll"])
+def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, tmp_path):
+    settings = {**GATE, "ns3l_gate_interval": 4, "lr": 0.1}
+
+    class Cut(Hook):
+        settings_only = True
+
+        def after_train_step(self, algorithm):
+            if algorithm.it + 1 == 7:
+                algorithm.save_model("cut.pth", algorithm.save_dir)
+                raise KeyboardInterrupt
+
+    whole = train_tiny(name, tmp_path / "whole", **settings)
+    first = build_tiny(name, tmp_path / "cut", **settings)
+    first.register_hook(Cut(), None, "LOWEST")
+    with pytest.raises(KeyboardInterrupt):
+        first.train()
+    second = build_tiny(name, tmp_path / "cut", **settings)
+    resume(second, tmp_path / "cut" / "cut.pth")
+    kept = second.ns3l_hook.gate.labeled
+    assert torch.equal(kept, first.ns3l_hook.gate.labeled)
+    assert not torch.equal(kept, gates.labeled_directions(second))
+    second.train()
+    assert same(parameters_of(whole), parameters_of(second))
+    if name == "ns3l_dnll":
+        assert same(parameters_of(whole.peer), parameters_of(second.peer))
+        assert not torch.equal(whole.peer.ns3l_hook.gate.labeled, whole.ns3l_hook.gate.labeled)
+
+
+@pytest.mark.parametrize("labeled", [torch.zeros(3, 128), torch.zeros(40, 7), torch.zeros(40, 128).long(), "abc"])
+def test_features_of_other_images_or_networks_are_refused(labeled, tmp_path):
+    run = build_tiny("ns3l", tmp_path, **GATE)
+    run.epoch = 0
+    write_checkpoint({**run.get_save_dict(), "ns3l_labeled_features": labeled}, tmp_path / "a.pth")
+    message = r"a\.pth: ns3l_labeled_features: expected the features of 40 labeled images, 128 each, but got"
+    with pytest.raises(ConfigError, match=message):
+        resume(run, tmp_path / "a.pth")
+
+
+def test_two_processes_follow_one():
+    [outcome] = check_algorithm("fixmatch_ns3l", overrides=GATE, checks=["two_processes"]).outcomes
+    assert outcome.status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("mixmatch_ns3l", {"ns3l_gate": "neighbors"}, "ns3l_gate: expected none around mixmatch, where NS3L reads"),
+        ("vat_ns3l", {"ns3l_gate": "neighbor"}, "ns3l_gate: expected none or neighbors, .* did you mean 'neighbors'"),
+        ("vat_ns3l", {"ns3l_gate_scale": 0.0}, "ns3l_gate_scale: expected a number above 0, but got 0"),
+        ("vat_ns3l", {"ns3l_gate_interval": 0}, "ns3l_gate_interval: expected a whole number of at least 1, but got 0"),
+    ],
+)
+def test_impossible_settings_are_one_clear_error(name, overrides, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        build_tiny(name, tmp_path, **overrides)
+
+
+def test_texts_and_a_single_labeled_image_are_refused():
+    args = SimpleNamespace(dataset="yelp_review")
+    texts = SimpleNamespace(args=args, dataset_dict={"eval": SimpleNamespace(transform=None), "train_lb": ["a", "b"]})
+    with pytest.raises(ConfigError, match=r"ns3l_gate: expected none for data that are no images, .* yelp_review"):
+        check_gate(texts)
+    images = {"eval": SimpleNamespace(transform=np.asarray), "train_lb": [0]}
+    with pytest.raises(ConfigError, match=r"ns3l_gate: expected none, or at least 2 labeled images .* but got .* 1"):
+        check_gate(SimpleNamespace(args=args, dataset_dict=images))
