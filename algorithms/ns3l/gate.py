@@ -6,10 +6,11 @@ every score that is made of logits. The features of the averaged network still t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
@@ -56,7 +57,7 @@ class NeighborGate:
 
     def look_at_labeled(self, algorithm: NS3LWrapper) -> None:
         """Make the features of the labeled images anew."""
-        self.resume_with(labeled_directions(algorithm))
+        self.resume_with(labeled_directions(algorithm, network_of(algorithm.ema_model)))
 
     def of_features(self, features: Tensor) -> Tensor:
         """What images of these ``features`` (N, ...) count, (N,)."""
@@ -65,6 +66,12 @@ class NeighborGate:
         if self._nearest is None:
             self._nearest = nearest_other_cosines(self.labeled)
         return gate_weights(features, self.labeled, self._nearest, self.scale)
+
+    def weigher_of(self, algorithm: NS3LWrapper) -> Callable[[dict[str, Any]], Tensor]:
+        """What makes weights (N,) of the output of ``algorithm.model`` as it is; the gate is left alone."""
+        labeled = labeled_directions(algorithm, network_of(algorithm.model))
+        nearest = nearest_other_cosines(labeled)
+        return lambda output: gate_weights(output["feat"], labeled, nearest, self.scale)
 
     def resume_with(self, labeled: Tensor) -> None:
         """Go on with the features ``labeled`` (M, D), of length 1."""
@@ -80,10 +87,13 @@ def usual_interval(num_labeled: int, num_unlabeled: int) -> int:
     return -(-num_labeled // num_unlabeled)
 
 
-@torch.no_grad()
 def averaged_output(algorithm: HostAlgorithm, images: Tensor) -> dict[str, Tensor]:
     """What the averaged network in evaluation mode makes of plain ``images``: ``logits`` (N, K) and ``feat`` (N, D)."""
-    network = network_of(algorithm.ema_model)
+    return _output(algorithm, network_of(algorithm.ema_model), images)
+
+
+@torch.no_grad()
+def _output(algorithm: HostAlgorithm, network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     was_training = network.training
     network.eval()
     try:
@@ -94,18 +104,18 @@ def averaged_output(algorithm: HostAlgorithm, images: Tensor) -> dict[str, Tenso
     return output
 
 
-def features_of_labeled(algorithm: HostAlgorithm, indices: range) -> Tensor:
-    """Features (M, ...) of some of the labeled images, where the averaged network is."""
+def features_of_labeled(algorithm: HostAlgorithm, network: nn.Module, indices: range) -> Tensor:
+    """Features (M, ...) of some of the labeled images by ``network`` in evaluation mode, where that is."""
     dataset, transform = algorithm.dataset_dict["train_lb"], algorithm.dataset_dict["eval"].transform
-    device = next(algorithm.ema_model.parameters()).device
-    return averaged_output(algorithm, on_device(plain_images(dataset, transform, indices), device))["feat"]
+    device = next(network.parameters()).device
+    return _output(algorithm, network, on_device(plain_images(dataset, transform, indices), device))["feat"]
 
 
-def labeled_directions(algorithm: HostAlgorithm) -> Tensor:
-    """Features (M, D) of all labeled images, of length 1."""
+def labeled_directions(algorithm: HostAlgorithm, network: nn.Module) -> Tensor:
+    """Features (M, D) of all labeled images by ``network`` in evaluation mode, of length 1."""
     number, size = len(algorithm.dataset_dict["train_lb"]), int(algorithm.args.eval_batch_size)
     parts = (range(start, min(start + size, number)) for start in range(0, number, size))
-    return torch.cat([directions(features_of_labeled(algorithm, part)) for part in parts])
+    return torch.cat([directions(features_of_labeled(algorithm, network, part)) for part in parts])
 
 
 def check_gate(algorithm: HostAlgorithm) -> None:
@@ -129,7 +139,8 @@ def check_kept(labeled: Any, algorithm: HostAlgorithm, path: str) -> None:
     Raises:
         ConfigError: it is not.
     """
-    shape = (len(algorithm.dataset_dict["train_lb"]), directions(features_of_labeled(algorithm, range(1))).shape[1])
+    features = features_of_labeled(algorithm, network_of(algorithm.ema_model), range(1))
+    shape = (len(algorithm.dataset_dict["train_lb"]), features.flatten(1).shape[1])
     if not (is_plain(labeled) and labeled.is_floating_point() and tuple(labeled.shape) == shape):
         words = f"the features of {shape[0]} labeled images, {shape[1]} each"
         raise expected(f"{path}: ns3l_labeled_features", words, kind_of(labeled))

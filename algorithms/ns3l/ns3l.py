@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -87,6 +88,10 @@ class NS3LWrapper(Wrapper):
         check_gate(self)
         num_unlabeled = int(self.args.batch_size) * int(self.args.uratio) * share_of(self)[1]
         return NeighborGate(settings, len(self.dataset_dict["train_lb"]), num_unlabeled)
+
+    def weigher(self) -> Callable[[dict[str, Any]], Tensor] | None:
+        """For diagnosis: what tells of the output of the model as it is what unlabeled images would count."""
+        return None if self.ns3l_hook.gate is None else self.ns3l_hook.gate.weigher_of(self)
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries, and what was made of the network in an earlier step.

@@ -150,7 +150,7 @@ def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, tmp_p
     resume(second, tmp_path / "cut" / "cut.pth")
     kept = second.ns3l_hook.gate.labeled
     assert torch.equal(kept, first.ns3l_hook.gate.labeled)
-    assert not torch.equal(kept, gates.labeled_directions(second))
+    assert not torch.equal(kept, gates.labeled_directions(second, second.ema_model))
     second.train()
     assert same(parameters_of(whole), parameters_of(second))
     if name == "ns3l_dnll":
@@ -166,6 +166,26 @@ def test_features_of_other_images_or_networks_are_refused(labeled, tmp_path):
     message = r"a\.pth: ns3l_labeled_features: expected the features of 40 labeled images, 128 each, but got"
     with pytest.raises(ConfigError, match=message):
         resume(run, tmp_path / "a.pth")
+
+
+OPEN = {
+    "seen_classes": 6, "num_classes": 6, "num_labels": 60, "mismatch_ratio": 0.6, "num_unlabeled": 400,
+    "num_train_iter": 40, "num_eval_iter": 40, "epoch": 1, "lr": 0.03, "uratio": 1, "batch_size": 32,
+}  # fmt: skip
+
+
+def test_seen_and_unseen_images_of_the_pool_count_what_the_gate_lets_them(tmp_path):
+    algorithm = train_tiny("fixmatch_ns3l", tmp_path, **{**GATE, "ns3l_threshold": 0.1}, **OPEN)
+    network, data = algorithm.ema_model.eval(), algorithm.dataset_dict
+    transform, targets = data["eval"].transform, torch.as_tensor(data["open_set"].pool.targets)
+    with torch.no_grad():
+        labeled, pool = (network(plain(data[name], transform))["feat"] for name in ("train_lb", "train_ulb"))
+    weights = neighbor_gate(pool, labeled)
+    expected = {"weight_seen": weights[targets < 6].mean(), "weight_unseen": weights[targets >= 6].mean()}
+    for name, value in expected.items():
+        assert algorithm.log_dict[f"train/open/{name}"] == pytest.approx(float(value), abs=1e-3)
+        assert algorithm.results_dict[f"train/open/{name}"] == algorithm.log_dict[f"train/open/{name}"]
+    assert expected["weight_seen"] > 1.5 * expected["weight_unseen"]
 
 
 def test_two_processes_follow_one():

@@ -172,6 +172,26 @@ def confident_pseudo_labels(logits: Tensor, labels: Tensor, num_seen: int, cutof
     return found
 
 
+def mean_weights(weights: Tensor, labels: Tensor, num_seen: int) -> dict[str, float]:
+    """What images count on average; what has no images is left out.
+
+    Args:
+        weights: (N,).
+        labels: (N,) true class; ``num_seen`` and above, or negative, is unseen.
+        num_seen: number of seen classes.
+
+    Returns:
+        ``weight_seen`` and ``weight_unseen``.
+
+    >>> import torch
+    >>> mean_weights(torch.tensor([1.0, 0.5, 0.25]), torch.tensor([0, 1, 2]), num_seen=2)
+    {'weight_seen': 0.75, 'weight_unseen': 0.25}
+    """
+    unseen = (labels < 0) | (labels >= num_seen)
+    parts = {"weight_seen": weights[~unseen], "weight_unseen": weights[unseen]}
+    return {name: part.double().mean().item() for name, part in parts.items() if len(part)}
+
+
 def evenly_spaced(size: int, at_most: int) -> np.ndarray:
     """Indices, int64, of ``at_most`` of ``size`` images with even steps, or of all; 0 is no limit.
 

@@ -5,20 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from repository_script import load_script
 from yaml_text import yaml_text
 
+from usb_negsamp import algorithms
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host import ALGORITHMS
+from usb_negsamp.run.configuration import plugins
 from usb_negsamp.run.records.results import COLUMNS
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.plan import Run
-from usb_negsamp.testing import TINY_RUN
+from usb_negsamp.testing import TINY_RUN, parameters_of, train_tiny
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 STUDIES = sorted((BENCHMARKS / "studies").glob("*.yaml"))
@@ -164,6 +168,18 @@ def test_a_study_that_cannot_be_is_one_line(run_study, tmp_path, capsys, content
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.fixture
+def no_plugin_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets what a study's plugin registers be there for this test alone."""
+    kept = dict(ALGORITHMS._dict)
+    monkeypatch.setattr(algorithms, "_registered", dict(algorithms._registered))
+    monkeypatch.setattr(plugins, "_called", set(plugins._called))
+    yield
+    ALGORITHMS._dict.clear()
+    ALGORITHMS._dict.update(kept)
+
+
+@pytest.mark.usefixtures("no_plugin_stays")
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
     monkeypatch.chdir(BENCHMARKS.parent)
@@ -172,6 +188,26 @@ def test_every_run_of_a_study_resolves(study, path, tmp_path, monkeypatch):
         first.setdefault(tuple(cell.names.values()), cell)
     plan = study.plan_of(list(first.values()), tmp_path / path.stem, to_start=False)
     assert [run.directory for run in plan.runs] == [cell.directory for cell in first.values()]
+
+
+def test_a_variant_of_the_gate_at_its_defaults_is_the_gate(tmp_path, monkeypatch, no_plugin_stays):
+    monkeypatch.chdir(BENCHMARKS.parent)
+    load_script(BENCHMARKS / "gate_variants.py").register()
+    keys = {"ns3l_gate": "neighbors", "ns3l_ramp": 0.0, "ns3l_threshold": 0.09}
+    ends = [
+        parameters_of(train_tiny(f"fixmatch_{name}", tmp_path / name, **keys, **more))
+        for name, more in (
+            ("ns3l", {}),
+            ("variant", {}),
+            ("variant", {"ns3l_gate_by_class": True}),
+            ("variant", {"ns3l_gate_class_agrees": True}),
+            ("variant", {"ns3l_agreed_negatives": True}),
+            ("variant", {"ns3l_gate_power": 2.0}),
+            ("variant", {"ns3l_start": 0.5}),
+        )
+    ]
+    alike = [all(torch.equal(tensor, end[name]) for name, tensor in ends[0].items()) for end in ends]
+    assert alike == [True, True, False, False, False, False, False]
 
 
 def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch):

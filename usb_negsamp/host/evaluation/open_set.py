@@ -11,7 +11,8 @@ At each evaluation of a run on an open-set split (``dataset_dict["open_set"]``),
 ``eval/open/balanced_acc`` accuracy over K + 1 classes for a method that rejects, on the test images; with
                            ``extended_balanced_acc`` the other data sets' images are added
 ``train/open/...``         ``mismatch`` (delta) and ``labeled_ratio`` (tau) of the split, ``confident_unseen``,
-                           ``confident_seen`` and ``confident_seen_acc`` of the unlabeled images' predictions
+                           ``confident_seen`` and ``confident_seen_acc`` of the unlabeled images' predictions;
+                           ``weight_seen`` and ``weight_unseen`` where an algorithm weighs them: the mean weights
 =========================  ===========================================================================================
 
 At the end ``results_dict`` has ``test/open/...`` and ``train/open/...`` of the model that was best on validation, or of
@@ -23,7 +24,9 @@ batch (logits, features, and what its heads add), how surely each image is of an
 added with the ending ``_reject``. The accuracy over K + 1 classes is by its method ``open_predictions(output)``, which
 chooses among the K classes and K, unseen, (N,) int64; without one, it rejects where the score, then from 0 to 1, is
 above 0.5. For an algorithm with neither, ``open_reject: threshold`` rejects where the maximum softmax is below the
-threshold that keeps 95% of the validation images of seen classes. Of two networks (DNLL) the figures are the first's.
+threshold that keeps 95% of the validation images of seen classes. An algorithm that lets unlabeled images count by a
+weight has a method ``weigher()``, which returns what makes weights (N,) of a network's output, or None. Of two networks
+(DNLL) the figures are the first's.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from usb_negsamp.data.open_set_metrics import (
     confident_pseudo_labels,
     keeping_threshold,
     max_softmax_score,
+    mean_weights,
     open_accuracy,
     separation,
 )
@@ -67,7 +71,8 @@ def open_set_figures(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, f
     at_most = images_at_most(args)
     rejects_by_threshold = rejection_of(args) == "threshold" and not _rejects_by_itself(algorithm)
     with keyed_randomness(args.seed), averaged_weights(algorithm):
-        pool = predictions(algorithm, data.pool, at_most)
+        weigh = getattr(algorithm, "weigher", lambda: None)()
+        pool = predictions(algorithm, data.pool, at_most, weigh)
         test = None if data.test is None else predictions(algorithm, data.test)
         ood = {name: predictions(algorithm, dataset, at_most) for name, dataset in data.ood.items()}
         needs_validation = rejects_by_threshold or (test is None and ood)
@@ -134,7 +139,8 @@ def _diagnosis(args: Any, data: OpenSetData, pool: Predictions) -> dict[str, flo
     cutoff = getattr(args, "p_cutoff", None)
     found = confident_pseudo_labels(pool.logits, pool.labels, data.num_seen, CUTOFF if cutoff is None else cutoff)
     split = {"mismatch": data.split.mismatch, "labeled_ratio": data.split.labeled_ratio}
-    return {f"train/open/{name}": value for name, value in {**split, **found}.items()}
+    weights = {} if pool.weights is None else mean_weights(pool.weights, pool.labels, data.num_seen)
+    return {f"train/open/{name}": value for name, value in {**split, **found, **weights}.items()}
 
 
 def images_at_most(args: Any) -> int:

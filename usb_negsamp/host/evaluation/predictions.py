@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,12 +29,14 @@ class Predictions(NamedTuple):
         labels: (N,) true classes.
         reject: (N,) its own score of how surely an image is of an unseen class; None where it has none.
         decided: (N,) its own choice among the K classes and K, unseen; None where it has no rule.
+        weights: (N,) what it would let an unlabeled image count; None where all count alike.
     """
 
     logits: Tensor
     labels: Tensor
     reject: Tensor | None = None
     decided: Tensor | None = None
+    weights: Tensor | None = None
 
     def where(self, kept: Tensor) -> Predictions:
         """The images of the mask ``kept`` (N,)."""
@@ -73,8 +76,16 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Predictions:
-    """Predictions of ``algorithm.model`` as it is for ``at_most`` evenly spaced images of ``dataset``; 0: for all."""
+def predictions(
+    algorithm: HostAlgorithm,
+    dataset: Any,
+    at_most: int = 0,
+    weigh: Callable[[dict[str, Any]], Tensor] | None = None,
+) -> Predictions:
+    """Predictions of ``algorithm.model`` as it is for ``at_most`` evenly spaced images of ``dataset``; 0: for all.
+
+    ``weigh`` makes the weights (N,) of an output of the network; none: there are none.
+    """
     loader = DataLoader(
         _PlainImages(dataset, evenly_spaced(len(dataset), at_most)),
         batch_size=algorithm.args.eval_batch_size,
@@ -84,7 +95,7 @@ def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Pre
         generator=torch.Generator(),
     )
     out_key = getattr(algorithm, "evaluated_out_key", "logits")
-    logits, labels = [], []
+    logits, labels, weights = [], [], []
     own: dict[str, list[Tensor]] = {name: [] for name in OWN_JUDGMENTS if hasattr(algorithm, name)}
     with torch.no_grad():
         for output, target in outputs_of(algorithm, loader):
@@ -92,5 +103,13 @@ def predictions(algorithm: HostAlgorithm, dataset: Any, at_most: int = 0) -> Pre
             labels.append(target)
             for name, judged in own.items():
                 judged.append(getattr(algorithm, name)(output).cpu())
+            if weigh is not None:
+                weights.append(weigh(output).cpu())
     reject, decided = (torch.cat(own[name]) if name in own else None for name in OWN_JUDGMENTS)
-    return Predictions(torch.cat(logits), torch.cat(labels), None if reject is None else reject.float(), decided)
+    return Predictions(
+        torch.cat(logits),
+        torch.cat(labels),
+        None if reject is None else reject.float(),
+        decided,
+        torch.cat(weights) if weights else None,
+    )

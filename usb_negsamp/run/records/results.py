@@ -45,6 +45,8 @@ OPEN_SET = {
     "confident_unseen": "train/open/confident_unseen",
     "confident_seen": "train/open/confident_seen",
     "confident_seen_acc": "train/open/confident_seen_acc",
+    "weight_seen": "train/open/weight_seen",
+    "weight_unseen": "train/open/weight_unseen",
 }
 # Figures of SPL and of two networks, by their names in results_dict.
 OF_METHODS = {
