@@ -255,3 +255,30 @@ def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(t
     assert lines[2] == ["VAT", "0.3", "-4.00*", "-3.00*", "-9.50*", "-9.50*"]
     assert lines[3] == ["Pi", "0.3", "+1.00", "+2.00", "-5.00", "-5.00"]
     assert lines[4] == ["average of 2", "0.3", "-1.50", "-0.50", "-7.25", "-7.25"]
+
+
+def test_what_the_gate_gains_is_chosen_on_some_splits_and_reported_on_others(tmp_path, capsys, monkeypatch):
+    module = load_script(BENCHMARKS / "gate_gain.py")
+    path = tmp_path / "rows.csv"
+    columns = ("data", "method", "mismatch_ratio", "split_seed", "eval_last_acc", "test_acc_last", "weight_seen")
+    rows = [
+        ("usps", method, share, seed, accuracy + gain, accuracy + gain + other, weight)
+        for seed, accuracy in enumerate((0.8, 0.9, 0.7))
+        for share in ("0.0", "0.6")
+        for method, gain, other, weight in (
+            ("VAT", 0.0, 0.0, ""),
+            ("VAT + NS3L", 0.02, -0.02 * (seed > 0), ""),
+            ("VAT + NS3L gate", 0.01, 0.01 * (seed > 0) + 0.01 * (seed > 1), 0.5 + seed / 10),
+        )
+    ]
+    # One that was not run on all data is not chosen by what it has.
+    rows.append(("usps", "VAT + NS3L late", "0.6", 0, 0.99, 0.99, ""))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    monkeypatch.setattr(sys, "argv", ["gate_gain.py", str(path), "--choose", "0"])
+    module.main()
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    assert lines[2] == ["**VAT + NS3L**", "0", "-2.00", "1", "+0.00 [+0.00, +0.00]", "2", "", ""]
+    assert lines[4] == ["VAT + NS3L gate", "0", "-1.00", "1", "-2.50 [-3.00, -2.00]", "2", "0.60", ""]
+    assert lines[6][:4] == ["VAT + NS3L late", "0.6", "-19.00", "1"]
+    assert len(lines) == 7
