@@ -4,8 +4,8 @@
 
 One line for each method and share of unseen images: validation error on the splits that are there to choose by, over
 that of the base algorithm; test error of the last model on the other splits, over the base's, with the 95% interval of
-10,000 bootstrap samples of the pairs (data set, split); and what images of seen and of unseen classes count. Of each base
-the method with the least validation error, averaged over all data sets, shares and splits, is marked.
+10,000 bootstrap samples of the pairs (data set, split); and what images of seen and of unseen classes count. Of each
+base the method with the least validation error, averaged over all data sets, shares and splits, is marked.
 """
 
 from __future__ import annotations
@@ -104,16 +104,8 @@ def chosen(lines: Lines, splits: Sequence[str]) -> set[str]:
 
 def table(lines: Lines, splits: Sequence[str]) -> str:
     """The table as Markdown."""
-    head = [
-        "method",
-        "unseen",
-        "validation, over the base",
-        "n",
-        "test, over the base",
-        "n",
-        "seen count",
-        "unseen count",
-    ]
+    over = [f"{name}, over the base" for name in ("validation", "test")]
+    head = ["method", "mismatch", over[0], "n", over[1], "n", "seen count", "unseen count"]
     marked, rows = chosen(lines, splits), []
     for method in sorted(lines, key=base_of):
         for share, line in sorted(lines[method].items()):
@@ -123,13 +115,13 @@ def table(lines: Lines, splits: Sequence[str]) -> str:
             validation = differences(line.validation, base.validation, splits, among=True)
             test = differences(line.test, base.test, splits, among=False)
             shown = [f"{np.mean(line.weights[name]):.2f}" if line.weights[name] else "" for name in _WEIGHTS]
-            over = ""
+            reported = ""
             if len(test):
                 low, high = interval(test)
-                over = f"{test.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
+                reported = f"{test.mean():+.2f} [{low:+.2f}, {high:+.2f}]"
             name = f"**{method}**" if method in marked else method
             by = f"{validation.mean():+.2f}" if len(validation) else ""
-            rows.append([name, f"{float(share):g}", by, str(len(validation)), over, str(len(test)), *shown])
+            rows.append([name, f"{float(share):g}", by, str(len(validation)), reported, str(len(test)), *shown])
     return format_table(head, rows, ["-", *["-:"] * (len(head) - 1)])
 
 
