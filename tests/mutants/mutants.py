@@ -208,6 +208,27 @@ MUTANTS: tuple[Mutant, ...] = (
         "the loss has neither weight nor ramp",
     ),
     Mutant(
+        "algorithms/ns3l/hook.py",
+        "ns3l_loss(logits, negatives, weights=counts)",
+        "ns3l_loss(logits, negatives)",
+        ("tests/algorithms/test_ns3l_gate.py::test_weights_of_one_are_no_gate_bit_for_bit[ns3l]",),
+        "the gate changes nothing",
+    ),
+    Mutant(
+        "algorithms/ns3l/gate.py",
+        "return _output(algorithm, network_of(algorithm.ema_model), images)",
+        "return _output(algorithm, network_of(algorithm.model), images)",
+        ("tests/algorithms/test_ns3l_gate.py::test_weights_are_those_of_plain_images_by_the_averaged_network[vat_ns3l]",),
+        "the gate asks the network that trains",
+    ),
+    Mutant(
+        f"{_F}/gate.py",
+        "cosines.diagonal(start).fill_(-torch.inf)",
+        "cosines.diagonal().fill_(-torch.inf)",
+        ("tests/functional/test_gate.py::test_blocks_give_what_the_whole_gives",),
+        "a labeled image of a later block is its own neighbor",
+    ),
+    Mutant(
         "algorithms/dnll/hook.py",
         '("cross", self.settings.weight, negatives[1 - i])',
         '("cross", self.settings.weight, negatives[i])',
