@@ -77,8 +77,8 @@ class Work:
         """Count the passes of the algorithm's networks inside the block."""
 
         def forward(module: nn.Module, inputs: Any) -> None:
-            peer = getattr(self.algorithm, "peer", None)
-            networks = [network_of(owner.model) for owner in (self.algorithm, peer) if owner is not None]
+            owners = [owner for owner in (self.algorithm, getattr(self.algorithm, "peer", None)) if owner is not None]
+            networks = [network_of(model) for owner in owners for model in (owner.model, owner.ema_model)]
             self.passes["forward_passes"] += any(module is network for network in networks)
 
         def counted(name: str) -> Any:

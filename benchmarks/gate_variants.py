@@ -112,6 +112,7 @@ class VariantWrapper(NS3LWrapper):
     def make_ns3l_hook(self, settings: NS3LSettings) -> VariantHook:
         """The hook that adds the loss."""
         own = VariantSettings.from_arguments(self.args)
+        assert isinstance(own, VariantSettings)
         gate = None if own.gate == "none" else VariantGate(own, _labels(self), self.args.batch_size * self.args.uratio)
         return VariantHook(own, gate)
 

@@ -122,9 +122,12 @@ def test_networks_with_more_heads_and_bases_with_loops_of_their_own_have_feature
 def test_labeled_images_are_looked_at_every_so_many_steps(interval, looks, tmp_path, monkeypatch):
     # 40 labeled images and batches of 16: by default they are looked at every third step.
     count, own = [], NeighborGate.look_at_labeled
-    monkeypatch.setattr(
-        NeighborGate, "look_at_labeled", lambda self, algorithm: count.append(algorithm.it) or own(self, algorithm)
-    )
+
+    def counted(self, algorithm):
+        count.append(algorithm.it)
+        own(self, algorithm)
+
+    monkeypatch.setattr(NeighborGate, "look_at_labeled", counted)
     train_tiny("fixmatch_ns3l", tmp_path, ns3l_gate_interval=interval, **GATE)
     assert len(count) == looks
 

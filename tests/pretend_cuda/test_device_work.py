@@ -21,6 +21,7 @@ COUNTED = (
     "meanteacher_ns3l",
     "crmatch_dnll",
     "softmatch:per_class",
+    "vat_ns3l:gate",
     "dnll",
     "vat_spl",
 )

@@ -252,7 +252,7 @@ def test_a_random_view_needs_keys() -> None:
 def test_a_plain_view_is_the_evaluated_image_and_draws_nothing() -> None:
     without, _ = made(ExtraViews(cifar_like(), ("x_ulb_w_1",)))
     dataset = cifar_like()
-    dataset.plain_transform = transforms.Compose([transforms.ToTensor(), NORMALIZE])
+    dataset.plain_transform = cifar_like(transform=transforms.Compose([transforms.ToTensor(), NORMALIZE])).transform
     found, expected = made(ExtraViews(dataset, (PLAIN_VIEW, "x_ulb_w_1")))
     check_equal(found, expected)
     assert torch.equal(found["x_ulb_w_1"], without["x_ulb_w_1"])
