@@ -23,7 +23,7 @@ from torch import nn
 
 import usb_negsamp
 from usb_negsamp.host import ALGORITHMS, Hook, device
-from usb_negsamp.host.wrapping.after_training import network_of
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.run.records.csv_file import write_csv
 from usb_negsamp.testing import tiny_arguments
 from usb_negsamp.testing.tiny import build_from

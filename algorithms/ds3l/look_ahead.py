@@ -24,8 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from usb_negsamp.functional import squared_error
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.sync_batch_norm import CPUSyncBatchNorm
-from usb_negsamp.host.wrapping.after_training import network_of
-from usb_negsamp.host.wrapping.among_processes import share_of, summed
+from usb_negsamp.host.wrapping.among_processes import network_of, share_of, summed
 
 Tensors = dict[str, Tensor]
 

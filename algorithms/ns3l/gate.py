@@ -20,7 +20,7 @@ from usb_negsamp.host.checkpoints.form import kind_of
 from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.transfer import on_device
-from usb_negsamp.host.wrapping.after_training import network_of
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.iteration import step_number
 from usb_negsamp.tensor_file import is_plain
 

@@ -32,7 +32,7 @@ from usb_negsamp.host.checkpoints.form import (
     is_optimizer_state,
     kind_of,
 )
-from usb_negsamp.host.wrapping.after_training import network_of
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.tensor_file import is_plain
 
 

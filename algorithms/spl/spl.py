@@ -27,11 +27,11 @@ from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
 from usb_negsamp.host.wrapping.after_training import (
     follow_anew,
     make_carried_state,
-    network_of,
     state_of_run,
     trained_state,
     wrap_anew,
 )
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.carried_state import CarryingWrapper, copied
 
 MODEL_FILE = "model_spl.pth"

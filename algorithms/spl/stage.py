@@ -20,10 +20,10 @@ from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
     follow_anew,
-    network_of,
     renew_optimizers,
     wrap_anew,
 )
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 
 

@@ -14,7 +14,8 @@ from usb_negsamp.algorithms.spl.masked import Mask, stored_tensors
 from usb_negsamp.algorithms.spl.settings import SPLSettings
 from usb_negsamp.algorithms.spl.validation import Validation, inputs_and_labels
 from usb_negsamp.host.transfer import on_device
-from usb_negsamp.host.wrapping.after_training import network_of, training_batches, training_step, update_weights
+from usb_negsamp.host.wrapping.after_training import training_batches, training_step, update_weights
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.wrapper import frozen_running_statistics
 
 PERTURBED_VIEW = "x_ulb_w_1"

@@ -13,7 +13,7 @@ import usb_negsamp
 def main(folder: Path, rank: int, world_size: int) -> None:
     from usb_negsamp.host import device
     from usb_negsamp.host.build import build_algorithm
-    from usb_negsamp.host.wrapping.after_training import network_of
+    from usb_negsamp.host.wrapping.among_processes import network_of
     from usb_negsamp.testing import seed_everything, tiny_arguments
 
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ import pytest
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import Process
-from usb_negsamp.run.training import session
+from usb_negsamp.run.training import process_group, session
 from usb_negsamp.run.training.process_group import while_all_are_there
 from usb_negsamp.run.training.session import Session
 
@@ -91,7 +91,9 @@ def test_several_processes_catch_signals_once_they_have_begun(
             assert signal.getsignal(signal.SIGTERM) == joined[1]
 
 
-def test_a_lost_connection_is_one_line_where_there_are_others() -> None:
+def test_a_lost_connection_is_one_line_where_there_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process_group, "SECONDS_TO_SAY_WHY", 0.0)
+
     def lose(process: Process, reason: str) -> None:
         with while_all_are_there(process):
             raise RuntimeError(reason)

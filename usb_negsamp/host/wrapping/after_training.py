@@ -10,21 +10,17 @@ from typing import Any
 import torch
 from semilearn.core.utils import misc
 from torch import Tensor, nn
-from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.checkpoints.fit import averaged_state, other_tensors
 from usb_negsamp.host.datasets.seeded_loading import skip_to
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.wrapper import Wrapper
 
 CHECKPOINTS = {"best": "model_best.pth", "last": "latest_model.pth"}
-
-
-def network_of(model: nn.Module) -> nn.Module:
-    """The network inside the parallel wrapper, if there is one."""
-    return model.module if isinstance(model, (DataParallel, DistributedDataParallel)) else model
 
 
 def wrap_anew(algorithm: HostAlgorithm) -> None:

@@ -1,4 +1,4 @@
-"""Where a process stands among those that share a batch, and sums over them.
+"""Where a process stands among those that share a batch, sums over them, and the network that they have in common.
 
 Row i of process r is row i * P + r of the batch that one process would have (the host's samplers deal samples out in
 turn), so that what is drawn for all P * N rows and cut down to one's own is the same for any number of processes.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 
@@ -53,3 +54,8 @@ def summed(values: Tensor, algorithm: HostAlgorithm) -> Tensor:
     if share_of(algorithm)[1] > 1:
         dist.all_reduce(values)
     return values
+
+
+def network_of(model: nn.Module) -> nn.Module:
+    """The network inside the parallel wrapper, if there is one."""
+    return model.module if isinstance(model, (DataParallel, DistributedDataParallel)) else model

@@ -21,10 +21,10 @@ from usb_negsamp.host.checkpoints.form import is_state
 from usb_negsamp.host.randomness import keyed_randomness, mix
 from usb_negsamp.host.wrapping.after_training import (
     after_the_last_iteration,
-    network_of,
     step_without_update,
     training_batches,
 )
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.pass_averages import averaging_passes
 
 NUM_STEPS = 50

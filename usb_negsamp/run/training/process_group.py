@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.configuration.processes import Process
 
+SECONDS_TO_SAY_WHY = 4.0
+"""For which those stay that lost another process: torchrun ends it with them, and it lets the first speak first."""
 _CONNECTION_LOST = ("Connection closed by peer", "Connection reset by peer")
 """What gloo says of a process that is gone."""
 
@@ -51,6 +54,7 @@ def while_all_are_there(process: Process) -> Iterator[None]:
     except RuntimeError as error:
         if not process.distributed or not any(words in str(error) for words in _CONNECTION_LOST):
             raise
+        time.sleep(SECONDS_TO_SAY_WHY)
         raise ConfigError("another process of this run has ended before the training began, and says why") from error
 
 
