@@ -372,6 +372,14 @@ def test_weights_are_probabilities_with_a_zero_diagonal(seed: int, k: int, momen
     torch.testing.assert_close(weights.sum(1), torch.ones(k))
 
 
+@pytest.mark.parametrize("momentum", [0.9999999999999998, 1 - 1e-9, 0.9999])
+def test_a_momentum_near_1_still_estimates_the_mean_error(momentum: float) -> None:
+    perception = ErrorPerception(2, momentum, torch.tensor([10, 10]))
+    for _ in range(3):
+        perception.update(torch.tensor([[0.3, 0.7]]).log(), torch.tensor([0]))
+    assert perception.error_sums()[0].tolist() == pytest.approx([0.0, 7.0], rel=1e-3)
+
+
 def test_negatives_drawn_by_error_perception_follow_its_weights() -> None:
     perception = ErrorPerception(5, momentum=0.0)
     perception.update(*batch(3))
