@@ -104,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         f"{_F}/pseudo_negatives.py",
-        "started = 1.0 - self.momentum**self.updates",
+        "started = 1.0 - self.momentum ** self.updates.double()",
         "started = torch.ones_like(self.updates)",
         _PSEUDO,
         "the average's start at 0 is not taken away",

@@ -6,7 +6,6 @@ equations are those of that paper.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -117,9 +116,6 @@ def pseudo_negative_loss(
         return reduce_rows(losses, reduction)
 
 
-_EXACT_BELOW = 1e-3
-
-
 class ErrorPerception:
     r"""The error perception mechanism: which classes a network confuses with which (equations 22 and 23).
 
@@ -212,12 +208,9 @@ class ErrorPerception:
     def error_sums(self) -> Tensor:
         """Return the (K, K) matrix of equation 22, estimated; row k is 0 while no image of class k has been seen."""
         counts = self.seen if self.class_counts is None else self.class_counts.to(self.mass.device)
-        started = 1.0 - self.momentum**self.updates
-        if self.momentum > 0:
-            # Near 0 the difference has lost its digits.
-            exact = -torch.expm1(self.updates * math.log(self.momentum))
-            started = torch.where(started > _EXACT_BELOW, started, exact)
-        scale = torch.where(self.updates > 0, counts / started.clamp_min(torch.finfo(started.dtype).tiny), 0.0)
+        # In double precision the difference is above 0 for any momentum below 1.
+        started = 1.0 - self.momentum ** self.updates.double()
+        scale = torch.where(self.updates > 0, counts / started, 0.0).float()
         return scale.unsqueeze(1) * self.mass
 
     def weights(self) -> Tensor:

@@ -137,7 +137,7 @@ def options_on(device: str) -> list[str]:
     """Return the names of the options that there are on a ``device``, ``cpu`` or ``cuda``.
 
     >>> [name for name in OPTIONS if name not in options_on("cpu")]
-    ['graph', 'channels_last, bfloat16, graph']
+    ['graph', 'graph, views on the device', 'channels_last, bfloat16, graph, views on the device']
     """
     return [name for name, keys in OPTIONS.items() if device == "cuda" or "accelerate_graph" not in keys]
 
