@@ -3,7 +3,8 @@
 Names are ``<host algorithm>_<wrapper>`` for every algorithm that the host registers, also with several wrappers, in the
 order of ``WRAPPERS`` (``fixmatch_ns3l_dnll``); ``ns3l`` and ``dnll`` alone train on the labeled loss and their own, and
 take the later wrappers (``ns3l_spl``). ``dualstudent`` is an algorithm of ours that wraps like one of the host's: NS3L
-goes around each of its two networks, and DNLL couples those that are there.
+goes around each of its two networks, and DNLL couples those that are there. Fix-A-Step mends the steps of each network
+of a pair, whose losses DNLL has changed by then. OpenMatch and IOMatch are algorithms of ours, too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,12 @@ from usb_negsamp.algorithms.ds3l import DS3L, DS3LSettings
 from usb_negsamp.algorithms.dualstudent import DualStudent, add_wrapper
 from usb_negsamp.algorithms.dualstudent.pair import StudentPair
 from usb_negsamp.algorithms.dualstudent.settings import PairSettings, StudentSettings
+from usb_negsamp.algorithms.fixastep import FixAStepWrapper
+from usb_negsamp.algorithms.iomatch import IOMatch
+from usb_negsamp.algorithms.iomatch.settings import IOMatchSettings
 from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
+from usb_negsamp.algorithms.openmatch import OpenMatch
+from usb_negsamp.algorithms.openmatch.settings import OpenMatchSettings
 from usb_negsamp.algorithms.spl import SPLWrapper
 from usb_negsamp.algorithms.temporalensembling import TemporalEnsembling, TemporalEnsemblingSettings
 from usb_negsamp.algorithms.uasd import UASD, UASDSettings
@@ -27,7 +33,12 @@ from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
 
-WRAPPERS: dict[str, type[Wrapper]] = {"ns3l": NS3LWrapper, "dnll": DNLLWrapper, "spl": SPLWrapper}
+WRAPPERS: dict[str, type[Wrapper]] = {
+    "ns3l": NS3LWrapper,
+    "dnll": DNLLWrapper,
+    "fixastep": FixAStepWrapper,
+    "spl": SPLWrapper,
+}
 ALONE: dict[str, type[Any]] = {
     "ns3l": NS3L,
     "dnll": DNLL,
@@ -35,8 +46,10 @@ ALONE: dict[str, type[Any]] = {
     "uasd": UASD,
     "temporalensembling": TemporalEnsembling,
     "ds3l": DS3L,
+    "openmatch": OpenMatch,
+    "iomatch": IOMatch,
 }
-WITHIN_PAIR = ("ns3l", "dnll")
+WITHIN_PAIR = ("ns3l", "dnll", "fixastep")
 """Wrappers that a pair of students takes in; SPL masks the trained pair from outside."""
 
 _registered: dict[str, type[Any]] = {}
@@ -52,6 +65,8 @@ def method_keys() -> tuple[Key, ...]:
         UASDSettings,
         TemporalEnsemblingSettings,
         DS3LSettings,
+        OpenMatchSettings,
+        IOMatchSettings,
     )
     return tuple(key for settings in methods for key in settings.all_keys())
 
@@ -82,8 +97,8 @@ def wrappers_in(algorithm: type[Any]) -> tuple[str, ...]:
 def wrapper_chains(algorithm: type[Any]) -> list[tuple[str, ...]]:
     """The wrappers that can go around an algorithm, one or several in their order; around a wrapped one, the later.
 
-    >>> wrapper_chains(NS3L)
-    [('dnll',), ('spl',), ('dnll', 'spl')]
+    >>> wrapper_chains(NS3L)[:4]
+    [('dnll',), ('fixastep',), ('spl',), ('dnll', 'fixastep')]
     """
     order, inside = list(WRAPPERS), wrappers_in(algorithm)
     outside = order[order.index(inside[-1]) + 1 :] if inside else order
@@ -113,6 +128,10 @@ def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
         name = f"{name}_{wrapper}"
         if issubclass(wrapped, StudentPair) and wrapper in WITHIN_PAIR:
             wrapped = add_wrapper(wrapped, name, WRAPPERS[wrapper])
+        elif issubclass(wrapped, DNLLWrapper) and issubclass(WRAPPERS[wrapper], FixAStepWrapper):
+            # What each of the two networks does by itself goes inside, so that both do it.
+            inside = compose(wrapped.inside(), f"{name}_network", base_name, WRAPPERS[wrapper])
+            wrapped = compose(inside, name, base_name, DNLLWrapper)
         else:
             wrapped = compose(wrapped, name, base_name, WRAPPERS[wrapper])
     return wrapped

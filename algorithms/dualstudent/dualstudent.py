@@ -52,7 +52,8 @@ def add_wrapper(pair: type[Any], name: str, wrapper: type[Wrapper]) -> type[Any]
         raise ConfigError(f"{pair.__name__} carries the wrapper {wrapper.wrapper_name!r} already")
     if issubclass(wrapper, DNLLWrapper):
         return pair_of(pair.student, name, DualStudentDNLLWrapper)
-    return pair_of(compose(pair.student, f"{name}_student", BASE, wrapper), name, DualStudentWrapper)
+    coupled_by = DualStudentDNLLWrapper if issubclass(pair, DualStudentDNLLWrapper) else DualStudentWrapper
+    return pair_of(compose(pair.student, f"{name}_student", BASE, wrapper), name, coupled_by)
 
 
 DualStudent = pair_of(Student, "dualstudent", DualStudentWrapper)

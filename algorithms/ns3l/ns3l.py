@@ -29,14 +29,15 @@ class NS3LWrapper(Wrapper):
 
     @classmethod
     def views_needed(cls, args: Any) -> tuple[str, ...]:
-        """The weak view always; a strong one and a second weak one where the settings read them."""
+        """Those of what is inside, and the weak view; a strong and a second weak one where the settings read them."""
+        inside = super().views_needed(args)
         if cls._reads_mixed_labels():
-            return ()
+            return inside
         strong = ("x_ulb_s_0" if cls._has_two_strong_views() else "x_ulb_s",) if args.ns3l_view != "weak" else ()
         second = (SECOND_WEAK_VIEW,) if args.ns3l_passes == 2 and args.ns3l_view == "weak" else ()
         index = ("idx_ulb",) if args.ns3l_rule != "threshold" else ()
         plain = (PLAIN_VIEW,) if args.ns3l_gate != "none" and args.ns3l_weight != 0 else ()
-        return ("x_ulb_w", *strong, *second, *index, *plain)
+        return (*inside, "x_ulb_w", *strong, *second, *index, *plain)
 
     @classmethod
     def _reads_mixed_labels(cls) -> bool:

@@ -11,6 +11,10 @@ from usb_negsamp.functional import (
     hard_mask,
     neighbor_gate,
     ns3l_loss,
+    one_vs_all_loss,
+    open_consistency,
+    open_entropy,
+    open_targets,
     oracle_negatives,
     pseudo_negative_labels,
     pseudo_negative_loss,
@@ -39,6 +43,9 @@ def test_a_step_reads_no_value_forward_or_backward() -> None:
             (ns3l_loss(logits, mask) + pseudo_negative_loss(logits, mask)).backward()
         weights = neighbor_gate(torch.randn(448, 128), torch.randn(60, 128))
         ns3l_loss(logits, masks[0], weights=weights).backward()
+        pairs = torch.randn(448, 20, requires_grad=True)
+        (one_vs_all_loss(pairs, labels) + open_entropy(pairs) + open_consistency(pairs, pairs * 2)).backward()
+        open_targets(logits.detach().softmax(1), logits.detach().sigmoid())
         scores = torch.rand(30, 20, requires_grad=True)
         (hard_mask(scores, 0.7) + soft_mask(scores)).sum().backward()
         assert logits.grad is not None

@@ -50,6 +50,9 @@ _DNLL = "tests/algorithms/test_dnll.py"
 _ENSEMBLING = "tests/functional/test_temporal_ensembling_formulas.py"
 _UASD = "tests/algorithms/test_uasd.py"
 _DS3L = "tests/algorithms/test_ds3l.py"
+_ONE_VS_ALL = ("tests/functional/test_one_vs_all.py",)
+_FIXASTEP = "tests/algorithms/test_fixastep.py"
+_OPENMATCH = "tests/algorithms/test_openmatch.py"
 _TAPE = ("tests/host/wrapping/test_logits_tape.py",)
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -451,5 +454,54 @@ MUTANTS: tuple[Mutant, ...] = (
         "buffers = dict(network.named_buffers())",
         (f"{_DS3L}::test_looking_ahead_leaves_the_network_as_it_was",),
         "batch norms learn from passes that DS3L only imagines",
+    ),
+    Mutant(
+        f"{_F}/one_vs_all.py",
+        "(-logsigmoid(-differences)).masked_fill(of_class, 0.0)",
+        "(-logsigmoid(-differences))",
+        _ONE_VS_ALL,
+        "the own class is taken for the hardest other one",
+    ),
+    Mutant(
+        f"{_F}/one_vs_all.py",
+        "reduce_rows(2 * squares.sum(1), \"mean\")",
+        "reduce_rows(squares.sum(1), \"mean\")",
+        _ONE_VS_ALL,
+        "one entry of each pair alone is compared",
+    ),
+    Mutant(
+        f"{_F}/one_vs_all.py",
+        "return known - unknown",
+        "return unknown - known",
+        _ONE_VS_ALL,
+        "known and unknown are exchanged",
+    ),
+    Mutant(
+        "algorithms/fixastep/agreement.py",
+        "products = [(own * (whole - own))",
+        "products = [(own * whole)",
+        (f"{_FIXASTEP}::test_where_they_disagree_it_is_that_of_the_labels_alone",),
+        "the labeled gradient is tested against itself, too",
+    ),
+    Mutant(
+        "algorithms/fixastep/hook.py",
+        "return labeled.sum(), total + (labeled - replaced).sum()",
+        "return labeled.sum(), total + labeled.sum()",
+        (f"{_FIXASTEP}::test_the_labeled_loss_is_that_of_mixed_images_and_the_rest_stays",),
+        "the value of the plain labeled loss is counted, too",
+    ),
+    Mutant(
+        "algorithms/openmatch/hook.py",
+        "return algorithm.it < algorithm.num_train_iter and since % interval == 0",
+        "return algorithm.it < algorithm.num_train_iter",
+        (f"{_OPENMATCH}::test_images_are_chosen_at_the_start_and_every_interval_by_the_averaged_network",),
+        "images are chosen at every step",
+    ),
+    Mutant(
+        "algorithms/iomatch/iomatch.py",
+        " & (open_set[:, -1] < UNSEEN_FROM)",
+        "",
+        ("tests/algorithms/test_iomatch.py::test_the_loss_of_a_step_is_the_papers",),
+        "the classifier learns from images that look unseen",
     ),
 )  # fmt: skip

@@ -18,6 +18,13 @@ from usb_negsamp.functional.negatives import (
     uniform_negatives,
 )
 from usb_negsamp.functional.ns3l import ns3l_loss
+from usb_negsamp.functional.one_vs_all import (
+    known_probs,
+    one_vs_all_loss,
+    open_consistency,
+    open_entropy,
+    open_targets,
+)
 from usb_negsamp.functional.pseudo_negatives import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
 from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp, truncated_sigmoid_ramp
 from usb_negsamp.functional.safe_parameters import (
@@ -49,6 +56,7 @@ __all__ = [
     "estimate_mismatch",
     "hard_mask",
     "interleave",
+    "known_probs",
     "layer_ratios",
     "learning_samples",
     "linear_ramp",
@@ -62,6 +70,10 @@ __all__ = [
     "neighbor_gate",
     "neighbor_negatives",
     "ns3l_loss",
+    "one_vs_all_loss",
+    "open_consistency",
+    "open_entropy",
+    "open_targets",
     "oracle_negatives",
     "pseudo_negative_labels",
     "pseudo_negative_loss",

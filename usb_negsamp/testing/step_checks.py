@@ -13,7 +13,7 @@ from torch import Tensor
 
 from usb_negsamp.errors import ConfigError, did_you_mean
 from usb_negsamp.testing.report import Broken
-from usb_negsamp.testing.subject import Subject, described, insert_hook, stages
+from usb_negsamp.testing.subject import Subject, described, stages
 
 if TYPE_CHECKING:
     from usb_negsamp.host.algorithm import HostAlgorithm
@@ -84,6 +84,7 @@ def check_output(subject: Subject) -> None:
 def _look_before_update(algorithm: Any) -> None:
     """Look at the loss that the weights are updated with, what other hooks added included, and end the run."""
     from usb_negsamp.host import Hook
+    from usb_negsamp.host.wrapping.hook_order import insert_hook
 
     class LossObserver(Hook):
         settings_only = True
@@ -93,7 +94,7 @@ def _look_before_update(algorithm: Any) -> None:
             check_gradient(algorithm.out_dict["loss"], algorithm.model)
             raise _OneStep
 
-    insert_hook(algorithm, LossObserver(), "ParamUpdateHook")
+    insert_hook(algorithm, LossObserver(), "ConformanceLossObserver", before="ParamUpdateHook")
 
 
 def check_result(result: Any, where: str, batch: Mapping[str, Any], needs_features: bool) -> None:

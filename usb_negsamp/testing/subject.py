@@ -106,6 +106,7 @@ def stages(algorithm: HostAlgorithm) -> None:
 def after_each_step(algorithm: Any, act: Callable[[Any], None]) -> None:
     """Call ``act(algorithm)`` after every training step, when all other hooks but the host's log have run."""
     from usb_negsamp.host import Hook
+    from usb_negsamp.host.wrapping.hook_order import insert_hook
 
     class Observer(Hook):
         settings_only = True
@@ -113,20 +114,7 @@ def after_each_step(algorithm: Any, act: Callable[[Any], None]) -> None:
         def after_train_step(self, algorithm: HostAlgorithm) -> None:
             act(algorithm)
 
-    insert_hook(algorithm, Observer(), "LoggingHook")
-
-
-def insert_hook(algorithm: Any, hook: Any, successor: str) -> None:
-    """Register ``hook`` to run right before the hook named ``successor``, or first of all where there is none.
-
-    The host itself puts a hook behind those of the same priority.
-    """
-    hooks = algorithm._hooks
-    algorithm.register_hook(hook, f"Conformance{type(hook).__name__}", "HIGHEST")
-    hooks.remove(hook)
-    place = [number for number, other in enumerate(hooks) if other.name == successor]
-    hooks.insert(place[0] if place else 0, hook)
-    algorithm.hooks_dict = type(algorithm.hooks_dict)((other.name, other) for other in hooks)
+    insert_hook(algorithm, Observer(), "ConformanceObserver", before="LoggingHook")
 
 
 def described(error: BaseException) -> str:

@@ -17,21 +17,22 @@ def check_weight_zero(subject: Subject) -> None:
 
     algorithm = ALGORITHMS[subject.name]
     base = base_of(algorithm, any_parent=bool(subject.weight_keys))
-    keys = subject.weight_keys or own_weight_keys(algorithm)
-    if not keys:
+    off = dict.fromkeys(subject.weight_keys, 0) or switched_off(algorithm)
+    if not off:
         raise Skipped(f"no key of the wrapper ends in {SUFFIX}; weight_key=... names another")
     readable = {argument.name.lstrip("-") for argument in algorithm.get_argument()}
-    for key in keys:
+    for key in off:
         if key not in readable:
             raise unknown(f"key of {subject.name}", key, readable)
     plain = subject.train("plain", base)
-    without = subject.train("weight_zero", None, **dict.fromkeys(keys, 0.0))
+    without = subject.train("weight_zero", None, **off)
     apart = difference(plain, without)
     if apart is not None:
+        values = " and ".join(f"{key}={value:d}" for key, value in off.items())
         raise Broken(
-            f"expected {subject.name} with {' and '.join(f'{key}=0' for key in keys)} to be {base} bit for bit, but "
-            f"they differ in {apart}: look for random numbers that are drawn, passes that are taken in training mode "
-            "and state that is changed before the weight is looked at"
+            f"expected {subject.name} with {values} to be {base} bit for bit, but they differ in {apart}: look for "
+            "random numbers that are drawn, passes that are taken in training mode and state that is changed before "
+            "the weight is looked at"
         )
 
 
@@ -58,12 +59,11 @@ def base_of(algorithm: type[Any], any_parent: bool = False) -> str:
     return parents[0]
 
 
-def own_weight_keys(algorithm: Any) -> tuple[str, ...]:
-    """The keys ending in ``_weight`` that the wrappers in ``algorithm`` add to its base's."""
-    keys = [
-        key.name
-        for parent in algorithm.__mro__
-        if "settings_class" in vars(parent) and hasattr(parent, "own_keys")
-        for key in parent.own_keys()
-    ]
-    return tuple(dict.fromkeys(key for key in keys if key.endswith(SUFFIX)))
+def switched_off(algorithm: Any) -> dict[str, Any]:
+    """Values with which the wrappers in ``algorithm`` do nothing: their weights are 0, and what else they name."""
+    off: dict[str, Any] = {}
+    for parent in algorithm.__mro__:
+        if "settings_class" in vars(parent) and hasattr(parent, "own_keys"):
+            off.update((key.name, 0) for key in parent.own_keys() if key.name.endswith(SUFFIX))
+            off.update(getattr(parent, "switched_off", {}))
+    return off

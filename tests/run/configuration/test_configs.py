@@ -57,6 +57,7 @@ NUM_CLASSES = {**CLASSES_OF_SOURCE, "image_folder": 200}
 TAGS = {
     "ns3l": {"train/ns3l_loss", "train/ns3l_negatives"},
     "dnll": {"train/dnll_agreement", "train/dnll_different_negatives"},
+    "fixastep": {"train/fixastep_labeled_loss", "train/fixastep_kept"},
     "spl": set(),
 }
 """What a wrapper logs in the training steps; SPL works after them."""

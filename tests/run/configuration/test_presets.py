@@ -185,7 +185,10 @@ def test_another_data_set_takes_the_protocol_and_leaves_its_images_to_the_user()
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("dataset", ["cifar10", "svhn", "stl10", "cifar100"])
 def test_every_key_of_a_preset_is_read_by_some_algorithm(preset: str, dataset: str) -> None:
-    names = ("vat_ns3l", "mixmatch_ns3l", "pseudolabel", "dualstudent_dnll", "temporalensembling", "uasd", "ds3l")
+    names = (
+        *("vat_ns3l", "mixmatch_ns3l", "pseudolabel", "dualstudent_dnll", "temporalensembling", "uasd", "ds3l"),
+        *("openmatch", "iomatch"),
+    )
     known = BROUGHT_BY_OTHERS.union(*(definitions_for(name) for name in names))
     for algorithm in (*LEARNING_RATES, "mixmatch"):
         request = Request(algorithm, frozenset({"ns3l"}), dataset)
@@ -282,6 +285,53 @@ def test_a_preset_trains_ten_steps(preset: str, algorithm: str, tmp_path: Any) -
     assert trained.it == 10
     assert type(trained.optimizer).__name__ == "Adam"
     assert trained.args.preset == preset
+
+
+@pytest.mark.parametrize(
+    ("dataset", "classes", "labels", "weight"), [("cifar10", 6, 300, 0.5), ("cifar100", 55, 2750, 1.0)]
+)
+def test_the_values_of_openmatch(dataset: str, classes: int, labels: int, weight: float) -> None:
+    args = of("openmatch", "openmatch", dataset)
+    assert (args.num_classes, args.num_labels, args.mismatch_protocol) == (classes, labels, "whole_pool")
+    assert args.validation_size == 50 * {"cifar10": 10, "cifar100": 100}[dataset]
+    assert (args.lr, args.weight_decay, args.ema_m, args.lr_schedule) == (0.03, 5e-4, 0.999, "cosine")
+    assert (args.batch_size, args.uratio, args.num_train_iter, args.epoch) == (64, 2, 512 * 1024, 512)
+    assert (args.openmatch_entropy_weight, args.openmatch_consistency_weight) == (0.1, weight)
+    assert args.openmatch_start * args.num_train_iter == pytest.approx(10 * 1024)
+    assert args.openmatch_interval * args.num_train_iter == pytest.approx(1024)
+    assert (args.openmatch_p_cutoff, args.openmatch_uratio) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        ("cifar10", {"num_classes": 6, "seen_classes": [2, 3, 4, 5, 6, 7], "num_labels": 24, "weight_decay": 5e-4}),
+        (
+            "cifar100",
+            {"num_classes": 50, "class_order": "superclass", "num_labels": 200, "weight_decay": 1e-3},
+        ),
+    ],
+)
+def test_the_values_of_iomatch(dataset: str, expected: dict[str, Any]) -> None:
+    args = of("iomatch", "iomatch", dataset)
+    assert {key: getattr(args, key) for key in expected} == expected
+    assert (args.batch_size, args.uratio, args.num_train_iter, args.ema_m) == (64, 7, 262_144, 0.999)
+    assert (args.iomatch_p_cutoff, args.iomatch_q_cutoff, args.iomatch_dist_align) == (0.95, 0.5, dataset == "cifar100")
+    assert args.iomatch_start * args.num_train_iter == pytest.approx(1024)
+    of_openmatch = of("iomatch", "openmatch", dataset)
+    assert (of_openmatch.uratio, of_openmatch.openmatch_uratio, of_openmatch.weight_decay) == (2, 7, 5e-4)
+    assert of_openmatch.openmatch_start * of_openmatch.num_train_iter == pytest.approx(5 * 1024)
+    assert of_openmatch.num_train_iter == {"cifar10": 256, "cifar100": 512}[dataset] * 1024
+
+
+@pytest.mark.parametrize("preset", ["openmatch", "iomatch"])
+def test_presets_of_open_sets_pass_the_checks_and_follow_the_number_of_classes(preset: str) -> None:
+    args = of(preset, preset, "cifar100", num_classes=20, device="cpu")
+    check(args, Process())
+    assert args.seen_classes == 20
+    assert args.num_labels == 20 * {"openmatch": 50, "iomatch": 4}[preset]
+    short = of(preset, preset, "cifar10", num_train_iter=2048)
+    assert (short.epoch, short.num_train_iter) == (2, 2048)
 
 
 @pytest.mark.parametrize("preset", ["dnll-wrn", "dnll-cnn13", "dual-student"])

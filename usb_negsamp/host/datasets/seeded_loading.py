@@ -20,13 +20,17 @@ import torch
 from semilearn.datasets import DistributedSampler
 from torch.utils.data import DataLoader, default_collate, get_worker_info
 
+from usb_negsamp.host import device
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.batches.whole import InBatches, whole_batch
+from usb_negsamp.host.datasets.batches.whole import InBatches, seconds_of_a_batch, whole_batch
 from usb_negsamp.host.randomness import mix, mix_with_each
 
 SECONDS_AFTER_SIGTERM = 30.0
 KEYS_AT_ONCE = 4096
 """One after the other they take longer than some views."""
+SECONDS_IN_THE_PROCESS = 0.01
+"""Batches that take longer are made by workers, where there are any: on two cores, what a worker costs besides."""
+SECONDS_BESIDE_A_GPU = 0.002
 
 
 class SeededSampler(DistributedSampler):
@@ -96,6 +100,16 @@ class SeededDataset(InBatches):
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
         return samples
+
+
+def worthwhile_workers(dataset: Any, batch_size: int | None, most: int, *, in_training: bool = True) -> int:
+    """How many workers of a loader are to make its batches: ``most``, or none where the process itself is sooner.
+
+    A GPU that is waited for in training stands still. In evaluation workers would have to be started first.
+    """
+    beside_gpu = in_training and device.selected().type == "cuda"
+    longest = SECONDS_BESIDE_A_GPU if beside_gpu else SECONDS_IN_THE_PROCESS
+    return 0 if seconds_of_a_batch(dataset, batch_size or 1) <= longest else most
 
 
 def leave_signals_to_parent(worker: int) -> None:

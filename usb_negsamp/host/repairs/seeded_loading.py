@@ -21,13 +21,14 @@ from semilearn.datasets import DistributedSampler
 from torch.utils.data import DataLoader
 
 from usb_negsamp.host import device
-from usb_negsamp.host.datasets.batches.whole import InBatches, seconds_of_a_batch
-from usb_negsamp.host.datasets.seeded_loading import SeededDataset, SeededSampler, leave_signals_to_parent
+from usb_negsamp.host.datasets.batches.whole import InBatches
+from usb_negsamp.host.datasets.seeded_loading import (
+    SeededDataset,
+    SeededSampler,
+    leave_signals_to_parent,
+    worthwhile_workers,
+)
 from usb_negsamp.host.patching import replace_everywhere
-
-SECONDS_IN_THE_PROCESS = 0.01
-"""Batches that take longer are made by workers, where there are any: on two cores, what a worker costs besides."""
-SECONDS_BESIDE_A_GPU = 0.002
 
 
 def apply() -> None:
@@ -38,9 +39,7 @@ def apply() -> None:
     def get_data_loader(args: Any, dset: Any, batch_size: int | None = None, *rest: Any, **kwargs: Any) -> Any:
         loader = original(args, dset, batch_size, *rest, **kwargs)
         in_training = isinstance(getattr(loader, "sampler", None), DistributedSampler)
-        # A GPU that is waited for in training stands still. In evaluation workers would have to be started first.
-        longest = SECONDS_BESIDE_A_GPU if in_training and device.selected().type == "cuda" else SECONDS_IN_THE_PROCESS
-        num_workers = 0 if seconds_of_a_batch(dset, loader.batch_size) <= longest else loader.num_workers
+        num_workers = worthwhile_workers(dset, loader.batch_size, loader.num_workers, in_training=in_training)
         common: dict[str, Any] = {
             "batch_size": loader.batch_size,
             "num_workers": num_workers,

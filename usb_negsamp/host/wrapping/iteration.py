@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,15 @@ def ramp_at(algorithm: HostAlgorithm, share: float, shape: Callable[[float], flo
     """
     iterations = share * algorithm.num_train_iter
     return shape(algorithm.it / iterations) if iterations > 0 else 1.0
+
+
+def iterations_of(share: float, num_train_iter: int) -> int:
+    """A share of the training as a number of iterations, rounded up, so that a short run has all parts of a long one.
+
+    >>> iterations_of(10 / 512, 524_288), iterations_of(0.02, 8), iterations_of(0.0, 8)
+    (10240, 1, 0)
+    """
+    return math.ceil(share * num_train_iter - 1e-9)
 
 
 def step_number(algorithm: Wrapper) -> int:

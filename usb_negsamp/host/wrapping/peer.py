@@ -219,6 +219,11 @@ class PairWrapper(Wrapper):
                 return tuple(inside)
         raise ConfigError(f"{cls.__name__} is not composed of a wrapper and an algorithm of the host")
 
+    @classmethod
+    def inside(cls) -> type[Any]:
+        """The algorithm of each of the two networks."""
+        return cls._bases_inside()[-1]
+
     def set_dataset(self) -> Any:
         """The base's data sets; labeled samples have the peer's view too."""
         dataset_dict = super().set_dataset()

@@ -9,6 +9,7 @@ from semilearn.core import AlgorithmBase
 from torch import Tensor
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.settings import Settings
 
@@ -76,3 +77,15 @@ class StandAlone(AlgorithmBase):
             loss = self.ce_loss(outputs["logits"], y_lb, reduction="mean")
         figures = {"sup_loss": loss.detach(), "total_loss": loss.detach()}
         return self.process_out_dict(loss=loss, feat={"x_lb": outputs["feat"]}), self.process_log_dict(**figures)
+
+
+def outputs_of_views(algorithm: HostAlgorithm, *views: Tensor) -> list[dict[str, Any]]:
+    """What the network makes of each of the views (N_i, C, H, W): every entry of its output, by its rows.
+
+    From one joint pass with ``use_cat``, whose batch statistics are those of all views, or from one pass each.
+    """
+    if not algorithm.use_cat:
+        return [algorithm.model(view) for view in views]
+    sizes = [len(view) for view in views]
+    parts = {name: entry.split(sizes) for name, entry in algorithm.model(torch.cat(views)).items()}
+    return [{name: rows[number] for name, rows in parts.items()} for number in range(len(views))]

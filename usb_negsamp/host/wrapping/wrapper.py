@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,7 +22,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW, ExtraViews
 from usb_negsamp.host.own_arguments import host_argument
-from usb_negsamp.host.wrapping.logits_tape import LogitsTape, evaluated_logits
+from usb_negsamp.host.wrapping.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
 
@@ -63,6 +63,9 @@ class Wrapper(AroundAlgorithm):
     """Authors, and where it appeared."""
     settings_class: ClassVar[type[Settings]]
     """Holds the wrapper's keys. The launcher builds it once before anything else, so that a wrong value ends there."""
+
+    switched_off: ClassVar[Mapping[str, Any]] = {}
+    """Values of keys beside those ending in ``_weight`` with which the wrapper does nothing; those are 0 then."""
 
     batch: dict[str, Any]
     """The step's batch: views of images, labels and indices by their keys."""
@@ -150,13 +153,17 @@ class Wrapper(AroundAlgorithm):
             return self.logits_of_extra_pass(view)
 
     def logits_of_extra_pass(self, view: str) -> Tensor:
-        """Logits (N, K) of ``view`` from a forward pass of its own; batch-norm running statistics are left alone."""
+        """Logits (N, K) of the batch's ``view`` from a pass of its own; running statistics are left alone."""
+        return self.logits_of_images(self.batch[view])
+
+    def logits_of_images(self, images: View) -> Tensor:
+        """Logits (N, K) of ``images`` from a forward pass of their own; running statistics are left alone."""
         model = self.model
         with frozen_running_statistics(self), self.amp_cm():
             # A second pass through DDP that leaves parameters unused would end the step; its module shares the
             # parameters, and their gradients are still summed over the processes.
             network = model.module if isinstance(model, DistributedDataParallel) else model
-            return evaluated_logits(self, self.batch[view], network(self.batch[view])["logits"])
+            return evaluated_logits(self, images, network(images)["logits"])
 
 
 @contextmanager

@@ -38,6 +38,8 @@ _COMPARED: dict[str, str] = {
     "temporalensembling": "pimodel",
     "uasd": "pimodel",
     "ds3l": "pimodel",
+    "openmatch": "fixmatch",
+    "iomatch": "fixmatch",
 }
 """Algorithms that train without one of the host's: which one they are set against."""
 

@@ -14,6 +14,8 @@
 ``temporal-ensembling``  Laine, Aila (ICLR 2017) with the 13-layer network: 300 epochs, the last model
 ``uasd``                 Chen et al. (AAAI 2020): Oliver et al.'s protocol
 ``ds3l``                 Guo et al. (ICML 2020): six seen classes of CIFAR-10 or MNIST, 200,000 iterations
+``openmatch``            Saito et al. (NeurIPS 2021): all images of CIFAR, 50 labels a class of some, 512 epochs
+``iomatch``              Li et al. (ICCV 2023): the same with 4 or 25 labels a class, 256 epochs
 =======================  ===============================================================================================
 
 A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data
@@ -30,6 +32,7 @@ from usb_negsamp.errors import unknown
 from usb_negsamp.run.configuration.presets.dnll import dnll_cnn13, dnll_wrn, dual_student
 from usb_negsamp.run.configuration.presets.ds3l import ds3l
 from usb_negsamp.run.configuration.presets.ns3l import ns3l, ns3l_fmnist, ns3l_mixmatch, oliver
+from usb_negsamp.run.configuration.presets.open_set import iomatch, openmatch
 from usb_negsamp.run.configuration.presets.request import Request
 from usb_negsamp.run.configuration.presets.temporal_ensembling import temporal_ensembling
 from usb_negsamp.run.configuration.presets.uasd import uasd
@@ -48,6 +51,8 @@ PRESETS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "temporal-ensembling": temporal_ensembling,
     "uasd": uasd,
     "ds3l": ds3l,
+    "openmatch": openmatch,
+    "iomatch": iomatch,
 }
 
 

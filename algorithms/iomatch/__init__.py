@@ -1,0 +1,3 @@
+from .iomatch import IOMatch
+
+__all__ = ["IOMatch"]
