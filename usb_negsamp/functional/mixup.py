@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from usb_negsamp.functional._numerics import at_least_float32, without_autocast
-from usb_negsamp.functional._sampling import moved
+from usb_negsamp.functional._numerics import at_least_float32, moved, without_autocast
 
 
 def sharpen(probs: Tensor, temperature: float) -> Tensor:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from usb_negsamp.functional._numerics import at_least_float32, check_labels
-from usb_negsamp.functional._sampling import check_num_negatives, one_class, top_classes, uniform_keys
+from usb_negsamp.functional._numerics import (
+    at_least_float32,
+    check_labels,
+    check_num_negatives,
+    one_class,
+    top_classes,
+    uniform_keys,
+)
 
 NEIGHBOR_RULES = ("exclude", "exclude_nearest", "furthest")
 

@@ -18,15 +18,13 @@ from usb_negsamp.functional._numerics import (
     check_between,
     check_labels,
     check_loss_arguments,
-    reduce_rows,
-    without_autocast,
-)
-from usb_negsamp.functional._sampling import (
     check_num_negatives,
     exponential_keys,
     one_class,
+    reduce_rows,
     top_classes,
     uniform_keys,
+    without_autocast,
 )
 from usb_negsamp.functional.ns3l import hidden_mass_loss
 
