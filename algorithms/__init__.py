@@ -12,6 +12,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+from usb_negsamp.algorithms.cl import CurriculumLabeling
+from usb_negsamp.algorithms.cl.settings import CLSettings
 from usb_negsamp.algorithms.dnll import DNLL, DNLLWrapper
 from usb_negsamp.algorithms.ds3l import DS3L, DS3LSettings
 from usb_negsamp.algorithms.dualstudent import DualStudent, add_wrapper
@@ -20,6 +22,8 @@ from usb_negsamp.algorithms.dualstudent.settings import PairSettings, StudentSet
 from usb_negsamp.algorithms.fixastep import FixAStepWrapper
 from usb_negsamp.algorithms.iomatch import IOMatch
 from usb_negsamp.algorithms.iomatch.settings import IOMatchSettings
+from usb_negsamp.algorithms.mtc import MultiTaskCurriculum
+from usb_negsamp.algorithms.mtc.settings import MTCSettings
 from usb_negsamp.algorithms.ns3l import NS3L, NS3LWrapper
 from usb_negsamp.algorithms.openmatch import OpenMatch
 from usb_negsamp.algorithms.openmatch.settings import OpenMatchSettings
@@ -48,6 +52,8 @@ ALONE: dict[str, type[Any]] = {
     "ds3l": DS3L,
     "openmatch": OpenMatch,
     "iomatch": IOMatch,
+    "cl": CurriculumLabeling,
+    "mtc": MultiTaskCurriculum,
 }
 WITHIN_PAIR = ("ns3l", "dnll", "fixastep")
 """Wrappers that a pair of students takes in; SPL masks the trained pair from outside."""
@@ -67,6 +73,8 @@ def method_keys() -> tuple[Key, ...]:
         DS3LSettings,
         OpenMatchSettings,
         IOMatchSettings,
+        CLSettings,
+        MTCSettings,
     )
     return tuple(key for settings in methods for key in settings.all_keys())
 

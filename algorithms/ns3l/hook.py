@@ -112,6 +112,11 @@ class MixMatchNS3LHook(NS3LHook):
         if self.settings.spare_mixed and self.settings.weight != 0.0:
             mixed_classes.listen()
 
+    def after_train_step(self, algorithm: NS3LWrapper) -> None:
+        """Add the loss, but in a warm-up of the base, where it mixes nothing."""
+        if not getattr(algorithm, "is_warming_up", False):
+            super().after_train_step(algorithm)
+
     def _keep(self, module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         logits, labels = inputs[:2]
         if labels.dim() == 2 and torch.is_grad_enabled() and logits.requires_grad:

@@ -73,6 +73,8 @@ WORDS: dict[str, tuple[Any, ...]] = {
         "dual-student",
         "openmatch",
         "iomatch",
+        "cl",
+        "mtc",
     ),
     "plugin": ("nowhere:register", "os:getcwd", "json"),
     "save_name": ("one", "two/three", "é"),

@@ -35,8 +35,8 @@ class WithStage(LabelsAlone):
 
 @pytest.mark.parametrize(
     "name",
-    ["fullysupervised", "pseudolabel", "vat", "fixmatch", "dash", "ns3l", "dnll", "dualstudent", "supervised_ns3l",
-     "supervised_dnll", "supervised_spl", "vat_ns3l", "openmatch", "iomatch", "supervised_fixastep"],
+    ["fullysupervised", "pseudolabel", "vat", "fixmatch", "dash", "ns3l", "dnll", "dualstudent", "cl",
+     "supervised_ns3l", "supervised_dnll", "supervised_spl", "vat_ns3l", "openmatch", "iomatch", "supervised_fixastep"],
 )  # fmt: skip
 def test_what_learns_from_unlabeled_images_reads_them(name: str) -> None:
     usb_negsamp.register()

@@ -53,6 +53,10 @@ _DS3L = "tests/algorithms/test_ds3l.py"
 _ONE_VS_ALL = ("tests/functional/test_one_vs_all.py",)
 _FIXASTEP = "tests/algorithms/test_fixastep.py"
 _OPENMATCH = "tests/algorithms/test_openmatch.py"
+_CURRICULUM = ("tests/functional/test_curriculum.py",)
+_ROUNDS = ("tests/algorithms/test_cl_rounds.py",)
+_OTSU = ("tests/functional/test_otsu.py",)
+_MTC = "tests/algorithms/test_mtc.py"
 _TAPE = ("tests/host/wrapping/test_logits_tape.py",)
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -195,6 +199,48 @@ MUTANTS: tuple[Mutant, ...] = (
         "error.detach() > teacher_error.detach()",
         _STUDENT,
         "of two that are equally stable neither learns",
+    ),
+    Mutant(
+        f"{_F}/curriculum.py",
+        "share * own + (1.0 - share) * cross_entropy(labels[partners])",
+        "(1.0 - share) * own + share * cross_entropy(labels[partners])",
+        _CURRICULUM,
+        "a mixed image counts as its partner",
+    ),
+    Mutant(
+        f"{_F}/curriculum.py",
+        "torch.where(counts > 0, weights, torch.zeros_like(weights))",
+        "weights",
+        _CURRICULUM,
+        "a class without an image weighs most",
+    ),
+    Mutant(
+        "algorithms/cl/curriculum.py",
+        "confidence.double() >= threshold",
+        "confidence.double() > threshold",
+        _ROUNDS,
+        "the last round leaves out the least sure image",
+    ),
+    Mutant(
+        f"{_F}/curriculum.py",
+        "(below * above * apart.square()).argmax()",
+        "apart.square().argmax()",
+        _OTSU,
+        "a single outlier is a part of its own",
+    ),
+    Mutant(
+        f"{_F}/curriculum.py",
+        "labeled_share * of_labeled + (1.0 - labeled_share) * of_unlabeled",
+        "(of_labeled + of_unlabeled) / 2",
+        _OTSU,
+        "labeled images count as often as unlabeled ones",
+    ),
+    Mutant(
+        "algorithms/mtc/hook.py",
+        "self.epochs += 1",
+        "self.epochs, self.latest = self.epochs + 1, torch.zeros_like(self.latest)",
+        (f"{_MTC}::test_an_image_that_an_epoch_does_not_visit_keeps_its_score",),
+        "an image that an epoch did not visit counts as unseen",
     ),
     Mutant(
         f"{_F}/mixup.py",

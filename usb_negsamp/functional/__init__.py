@@ -5,6 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from usb_negsamp.functional.curriculum import (
+    domain_loss,
+    mixed_cross_entropy,
+    otsu_threshold,
+    percentile_threshold,
+    rarity_weights,
+)
 from usb_negsamp.functional.dual_student import learning_samples, squared_error, stable_samples
 from usb_negsamp.functional.gate import neighbor_gate
 from usb_negsamp.functional.mismatch import estimate_mismatch, mismatch_from_posteriors
@@ -51,6 +58,7 @@ __all__ = [
     "different_negatives_rate",
     "different_negatives_rate_of_paper",
     "distance_to_targets",
+    "domain_loss",
     "ensemble_targets",
     "ensembled",
     "estimate_mismatch",
@@ -63,6 +71,7 @@ __all__ = [
     "magnitude_mask",
     "mean_predictions",
     "mismatch_from_posteriors",
+    "mixed_cross_entropy",
     "mixing_weights",
     "mixup",
     "negative_error_rate",
@@ -75,9 +84,12 @@ __all__ = [
     "open_entropy",
     "open_targets",
     "oracle_negatives",
+    "otsu_threshold",
+    "percentile_threshold",
     "pseudo_negative_labels",
     "pseudo_negative_loss",
     "rank_scores",
+    "rarity_weights",
     "safe_ratio",
     "sharpen",
     "sigmoid_ramp",

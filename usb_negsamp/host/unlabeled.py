@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from usb_negsamp.host.wrapping.wrapper import Wrapper
+from usb_negsamp.host.wrapping.wrapper import UnlabeledLoop, Wrapper
 
 _ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -18,7 +18,7 @@ def reads_unlabeled(name: str, algorithm: type[Any]) -> bool:
             class of ``supervised``.
         algorithm: the registered class.
     """
-    if name == "fullysupervised" or issubclass(algorithm, Wrapper):
+    if name == "fullysupervised" or issubclass(algorithm, (Wrapper, UnlabeledLoop)):
         return True
     if any(hasattr(algorithm, stage) for stage in ("warmup", "finetune")):
         return True

@@ -37,7 +37,7 @@ TINY_RUN: dict[str, Any] = {
 """Ten steps on scikit-learn's digits: a second or two on a CPU."""
 
 # Keys of single algorithms that make their own preliminaries short.
-_SHORT = {"num_wu_iter": 2, "queue_batch": 2, "da_len": 8}
+_SHORT = {"num_wu_iter": 2, "queue_batch": 2, "da_len": 8, "cl_rounds": 2}
 
 
 def seed_everything(seed: int) -> None:

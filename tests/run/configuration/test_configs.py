@@ -59,9 +59,11 @@ TAGS = {
     "dnll": {"train/dnll_agreement", "train/dnll_different_negatives"},
     "fixastep": {"train/fixastep_labeled_loss", "train/fixastep_kept"},
     "spl": set(),
+    "cl": {"train/cl_round", "train/cl_selected"},
+    "mtc": {"train/mtc_domain_loss", "train/mtc_kept"},
 }
 """What a wrapper logs in the training steps; SPL works after them."""
-WITHOUT_UNLABELED_LOSS = ("supervised", "fullysupervised", *WRAPPERS)
+WITHOUT_UNLABELED_LOSS = ("supervised", "fullysupervised", "cl", *WRAPPERS)
 
 
 def random_source(name: str) -> ImageSource:
@@ -173,8 +175,9 @@ def test_a_config_trains_ten_steps(path: str, tmp_path: Path, random_images: Non
     for key, tag in (("dnll_weight", "train/dnll_cross_loss"), ("dnll_self_weight", "train/dnll_self_loss")):
         if getattr(run.args, key, 0.0) > 0:
             expected.add(tag)
-    # SPL's own steps, after these ten, log what is SPL's.
-    for logged in recorder.logged[:steps]:
+    # MTC begins with its second task alone. SPL's own steps, after these ten, log what is SPL's.
+    first = math.ceil(10 * run.args.mtc_warm_up) if base == "mtc" else 0
+    for logged in recorder.logged[first:steps]:
         assert expected <= logged.keys()
         assert all(math.isfinite(logged[tag]) for tag in expected)
 

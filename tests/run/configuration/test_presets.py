@@ -165,6 +165,30 @@ def test_the_values_of_dual_student(dataset: str, expected: dict[str, Any]) -> N
     assert args.crop_ratio == 0.875
 
 
+def test_the_values_of_curriculum_labeling() -> None:
+    args = of("cl", "cl", num_labels=4000)
+    assert (args.batch_size, args.optim, args.lr, args.weight_decay, args.net) == (512, "SGD", 0.1, 5e-4, "wrn_28_2")
+    # 750 passes over 4,000 labeled images, and 0, 8,200, ... 41,000 selected ones, in batches of 512.
+    assert args.num_train_iter == pytest.approx(750 * (6 * 4000 + 3 * 41_000) / 512, rel=0.01)
+    assert args.epoch * args.num_eval_iter == args.num_train_iter
+    assert (args.cl_rounds, args.cl_lengths, args.cl_swa_start * 750, args.cl_swa_every * 750) == (5, "passes", 200, 5)
+    assert (args.validation_size, args.ema_m, args.lr_schedule) == (5000, 0.0, "cosine_to_zero")
+    assert of("cl", "cl", "svhn").num_labels == 1000
+    shorter = of("cl", "cl", num_train_iter=60)
+    assert (shorter.epoch, shorter.cl_swa_start) == (1, args.cl_swa_start)
+
+
+def test_the_values_of_multi_task_curriculum() -> None:
+    args = of("mtc", "mtc")
+    epochs = args.num_train_iter / 1024
+    assert (epochs, args.epoch, args.num_last_evaluations) == (1124, 1124, 20)
+    assert [share * epochs for share in (args.mtc_warm_up, args.mtc_epoch, args.unsup_warm_up)] == [100, 1, 16]
+    assert (args.mtc_memory, args.T, args.mixup_alpha, args.ulb_loss_ratio) == (10, 0.5, 0.75, 75.0)
+    assert (args.optim, args.lr, args.lr_schedule, args.ema_m) == ("Adam", 2e-3, "constant", 0.999)
+    assert (args.batch_size, args.uratio, args.mixmatch_official, args.weight_decay) == (64, 1, True, 0.0)
+    assert (args.validation_size, args.validation_shares) == (5000, "equal")
+
+
 def test_a_shorter_run_keeps_the_shares_of_ramp_and_drop() -> None:
     args = of("ns3l", "vat", num_train_iter=20_000)
     assert (args.lr_decay_iters, args.unsup_warm_up, args.epoch) == ([13_000], 0.25, 20)
@@ -187,7 +211,7 @@ def test_another_data_set_takes_the_protocol_and_leaves_its_images_to_the_user()
 def test_every_key_of_a_preset_is_read_by_some_algorithm(preset: str, dataset: str) -> None:
     names = (
         *("vat_ns3l", "mixmatch_ns3l", "pseudolabel", "dualstudent_dnll", "temporalensembling", "uasd", "ds3l"),
-        *("openmatch", "iomatch"),
+        *("openmatch", "iomatch", "cl", "mtc"),
     )
     known = BROUGHT_BY_OTHERS.union(*(definitions_for(name) for name in names))
     for algorithm in (*LEARNING_RATES, "mixmatch"):

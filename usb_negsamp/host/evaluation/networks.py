@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from usb_negsamp.errors import TrainingDiverged
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.checkpoints.file import read_checkpoint
+from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.checkpoints.fit import averaged_state
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.transfer import on_device
@@ -82,10 +82,17 @@ def averaged_weights(algorithm: HostAlgorithm) -> Iterator[None]:
 @contextmanager
 def weights_of_checkpoint(algorithm: HostAlgorithm, path: str | os.PathLike[str]) -> Iterator[None]:
     """Inside the block ``algorithm.model`` has the averaged weights saved at ``path``, and no further average."""
+    with weights_of(algorithm, averaged_state(read_checkpoint(path), algorithm.model, path)):
+        yield
+
+
+@contextmanager
+def weights_of(algorithm: HostAlgorithm, state: Mapping[str, Tensor]) -> Iterator[None]:
+    """Inside the block ``algorithm.model`` has the weights and buffers ``state``, and no average of them."""
     live = {name: tensor.detach().clone() for name, tensor in algorithm.model.state_dict().items()}
     ema, algorithm.ema = algorithm.ema, None
     try:
-        algorithm.model.load_state_dict(averaged_state(read_checkpoint(path), algorithm.model, path))
+        algorithm.model.load_state_dict(unwrapped_state(state, algorithm.model))
         yield
     finally:
         algorithm.model.load_state_dict(live)

@@ -177,7 +177,10 @@ def frozen_running_statistics(algorithm: HostAlgorithm) -> Iterator[None]:
 
 
 class UnlabeledLoop(AroundAlgorithm):
-    """For a base whose own loop draws no unlabeled data (the host's supervised baselines): draws them too."""
+    """For a base whose own loop draws no unlabeled data (the host's supervised baselines): draws them too.
+
+    An algorithm that is one of these has a loop of its own, which a wrapper around it leaves as it is.
+    """
 
     def train(self) -> None:
         """The host's common loop, which takes a labeled and an unlabeled batch a step."""

@@ -40,6 +40,8 @@ _COMPARED: dict[str, str] = {
     "ds3l": "pimodel",
     "openmatch": "fixmatch",
     "iomatch": "fixmatch",
+    "cl": "supervised",
+    "mtc": "mixmatch",
 }
 """Algorithms that train without one of the host's: which one they are set against."""
 

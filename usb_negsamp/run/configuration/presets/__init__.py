@@ -16,6 +16,8 @@
 ``ds3l``                 Guo et al. (ICML 2020): six seen classes of CIFAR-10 or MNIST, 200,000 iterations
 ``openmatch``            Saito et al. (NeurIPS 2021): all images of CIFAR, 50 labels a class of some, 512 epochs
 ``iomatch``              Li et al. (ICCV 2023): the same with 4 or 25 labels a class, 256 epochs
+``cl``                   Cascante-Bonilla et al. (AAAI 2021) with Wide ResNet 28-2, by the released code
+``mtc``                  Yu et al. (ECCV 2020) with Wide ResNet 28-2, by the released code
 =======================  ===============================================================================================
 
 A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data
@@ -34,6 +36,7 @@ from usb_negsamp.run.configuration.presets.ds3l import ds3l
 from usb_negsamp.run.configuration.presets.ns3l import ns3l, ns3l_fmnist, ns3l_mixmatch, oliver
 from usb_negsamp.run.configuration.presets.open_set import iomatch, openmatch
 from usb_negsamp.run.configuration.presets.request import Request
+from usb_negsamp.run.configuration.presets.selection import cl, mtc
 from usb_negsamp.run.configuration.presets.temporal_ensembling import temporal_ensembling
 from usb_negsamp.run.configuration.presets.uasd import uasd
 
@@ -53,6 +56,8 @@ PRESETS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "ds3l": ds3l,
     "openmatch": openmatch,
     "iomatch": iomatch,
+    "cl": cl,
+    "mtc": mtc,
 }
 
 

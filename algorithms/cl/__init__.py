@@ -1,0 +1,4 @@
+from .cl import CurriculumLabeling
+from .curriculum import Curriculum
+
+__all__ = ["Curriculum", "CurriculumLabeling"]

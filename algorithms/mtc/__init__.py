@@ -1,0 +1,4 @@
+from .hook import SoftLabelHook
+from .mtc import MultiTaskCurriculum, MultiTaskCurriculumStep, MultiTaskCurriculumWrapper
+
+__all__ = ["MultiTaskCurriculum", "MultiTaskCurriculumStep", "MultiTaskCurriculumWrapper", "SoftLabelHook"]
