@@ -167,7 +167,7 @@ def estimates(one: dict[str, Any], held_out: int | None) -> Iterator[dict[str, A
     """One row a score and method, of the first ``held_out`` validation images in a fixed random order."""
     from usb_negsamp.data import mismatch_from_features
     from usb_negsamp.functional import estimate_mismatch, mismatch_from_posteriors
-    from usb_negsamp.functional.mismatch import MISMATCH_METHODS
+    from usb_negsamp.functional.open_set.mismatch import MISMATCH_METHODS
 
     rows = np.random.default_rng(0).permutation(len(one["seen_logits"]))[:held_out]
     mismatch = float(one["mismatch"])

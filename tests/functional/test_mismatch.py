@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from usb_negsamp.functional import estimate_mismatch, mismatch_from_posteriors
-from usb_negsamp.functional.mismatch import MISMATCH_METHODS
+from usb_negsamp.functional.open_set.mismatch import MISMATCH_METHODS
 
 BY_ORDER = ("storey", "best_bin")
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.functional.mismatch import estimate_mismatch
+from usb_negsamp.functional.open_set.mismatch import estimate_mismatch
 
 _ROWS = 1024  # of the distance matrix at a time
 

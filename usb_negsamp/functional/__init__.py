@@ -5,16 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from usb_negsamp.functional.curriculum import (
-    domain_loss,
-    mixed_cross_entropy,
-    otsu_threshold,
-    percentile_threshold,
-    rarity_weights,
-)
 from usb_negsamp.functional.dual_student import learning_samples, squared_error, stable_samples
 from usb_negsamp.functional.gate import neighbor_gate
-from usb_negsamp.functional.mismatch import estimate_mismatch, mismatch_from_posteriors
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
 from usb_negsamp.functional.negatives import (
     default_threshold,
@@ -25,13 +17,23 @@ from usb_negsamp.functional.negatives import (
     uniform_negatives,
 )
 from usb_negsamp.functional.ns3l import ns3l_loss
-from usb_negsamp.functional.one_vs_all import (
+from usb_negsamp.functional.open_set.curriculum import (
+    domain_loss,
+    mixed_cross_entropy,
+    otsu_threshold,
+    percentile_threshold,
+    rarity_weights,
+)
+from usb_negsamp.functional.open_set.mismatch import estimate_mismatch, mismatch_from_posteriors
+from usb_negsamp.functional.open_set.one_vs_all import (
     known_probs,
     one_vs_all_loss,
     open_consistency,
     open_entropy,
     open_targets,
 )
+from usb_negsamp.functional.open_set.uasd import confidence_threshold, mean_predictions, soft_cross_entropy
+from usb_negsamp.functional.open_set.weighted_mean import weighted_mean
 from usb_negsamp.functional.pseudo_negatives import ErrorPerception, pseudo_negative_labels, pseudo_negative_loss
 from usb_negsamp.functional.ramps import linear_ramp, sigmoid_ramp, truncated_sigmoid_ramp
 from usb_negsamp.functional.safe_parameters import (
@@ -48,8 +50,6 @@ from usb_negsamp.functional.transferred_negatives import (
     different_negatives_rate_of_paper,
     negative_error_rate,
 )
-from usb_negsamp.functional.uasd import confidence_threshold, mean_predictions, soft_cross_entropy
-from usb_negsamp.functional.weighted_mean import weighted_mean
 
 __all__ = [
     "ErrorPerception",
