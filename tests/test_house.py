@@ -16,7 +16,7 @@ else:
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"usb_negsamp": ROOT / "usb_negsamp", "usb_negsamp.algorithms": ROOT / "algorithms"}
-LISTS = {"usb_negsamp.functional", "usb_negsamp.host.repairs", "usb_negsamp.host.options"}
+LISTS = {"usb_negsamp.host.repairs", "usb_negsamp.host.options"}
 """Folders that list one thing a file, however many there are."""
 MOST_MODULES = 15
 ROOMS = ("functional", "data", "nets", "host", "algorithms", "testing", "run")

@@ -57,7 +57,7 @@ _CURRICULUM = ("tests/functional/test_curriculum.py",)
 _ROUNDS = ("tests/algorithms/test_cl_rounds.py",)
 _OTSU = ("tests/functional/test_otsu.py",)
 _MTC = "tests/algorithms/test_mtc.py"
-_TAPE = ("tests/host/wrapping/test_logits_tape.py",)
+_TAPE = ("tests/host/wrapping/passes/test_logits_tape.py",)
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -348,14 +348,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "the ratio of a run does not know how many images are labeled",
     ),
     Mutant(
-        f"{_H}/wrapping/logits_tape.py",
+        f"{_H}/wrapping/passes/logits_tape.py",
         "[p for p in self.passes if p.with_grad or not with_grad]",
         "list(self.passes)",
         _TAPE,
         "logits without a gradient are learned from",
     ),
     Mutant(
-        f"{_H}/wrapping/logits_tape.py",
+        f"{_H}/wrapping/passes/logits_tape.py",
         "self._logits(recorded)[offset : offset + len(view)]",
         "self._logits(recorded)[: len(view)]",
         _TAPE,

@@ -10,7 +10,7 @@ import pytest
 import torch
 from device_runs import GPU, assert_same, assert_sound, losses_of, train
 
-from usb_negsamp.host.wrapping.captured_passes import CapturedForward
+from usb_negsamp.host.wrapping.passes.captured_passes import CapturedForward
 from usb_negsamp.testing import build_tiny, parameters_of
 
 pytestmark = [

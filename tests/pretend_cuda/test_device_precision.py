@@ -8,7 +8,7 @@ from device_runs import GPU, assert_same, losses_of, train
 from torch import nn
 
 from usb_negsamp.functional import ns3l_loss, pseudo_negative_loss, threshold_negatives
-from usb_negsamp.host.wrapping.virtual_adversary import adversarial_logits
+from usb_negsamp.host.wrapping.passes.virtual_adversary import adversarial_logits
 
 pytestmark = pytest.mark.gpu
 

@@ -19,7 +19,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.options import vat_options
 from usb_negsamp.host.options.vat_options import VATPseudoLabelHook, VATSettings
 from usb_negsamp.host.patching import undone
-from usb_negsamp.host.wrapping.virtual_adversary import adversarial_logits
+from usb_negsamp.host.wrapping.passes.virtual_adversary import adversarial_logits
 from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 

@@ -8,7 +8,7 @@ from semilearn.algorithms.vat import VAT
 from torch import nn
 
 from usb_negsamp.host import device, patching
-from usb_negsamp.host.wrapping.virtual_adversary import l2_normalized
+from usb_negsamp.host.wrapping.passes.virtual_adversary import l2_normalized
 
 
 class Net(nn.Module):

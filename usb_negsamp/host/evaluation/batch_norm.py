@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.transfer import on_device
-from usb_negsamp.host.wrapping.pass_averages import averaging_passes
+from usb_negsamp.host.wrapping.passes.pass_averages import averaging_passes
 
 
 def _calibration_batches(algorithm: HostAlgorithm, num_batches: int) -> list[Tensor]:

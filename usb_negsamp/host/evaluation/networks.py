@@ -26,7 +26,7 @@ from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.checkpoints.fit import averaged_state
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.transfer import on_device
-from usb_negsamp.host.wrapping.logits_tape import evaluated_logits
+from usb_negsamp.host.wrapping.passes.logits_tape import evaluated_logits
 
 
 @torch.no_grad()

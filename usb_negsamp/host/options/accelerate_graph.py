@@ -1,9 +1,9 @@
 """Training passes that a GPU is given at once: ``accelerate_graph: true``.
 
 On a fast GPU a small network's kernels take less time than their launches. As CUDA graphs
-(:mod:`usb_negsamp.host.wrapping.captured_passes`) a pass there and a pass back are one launch each, of the very kernels
-that ran before: the numbers are the same. The step stays the host's own, and so do hooks on the outermost module,
-optimizer, averages and checkpoints.
+(:mod:`usb_negsamp.host.wrapping.passes.captured_passes`) a pass there and a pass back are one launch each, of the very
+kernels that ran before: the numbers are the same. The step stays the host's own, and so do hooks on the outermost
+module, optimizer, averages and checkpoints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import nn
 from usb_negsamp.errors import ConfigError, expected
 from usb_negsamp.host import device
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.wrapping.captured_passes import CapturedForward, CudaGraphs, is_plain
+from usb_negsamp.host.wrapping.passes.captured_passes import CapturedForward, CudaGraphs, is_plain
 
 
 def in_graphs(net_builder: Callable[..., nn.Module], recorder: Any) -> Callable[..., nn.Module]:

@@ -28,7 +28,7 @@ from torch.nn.parallel import DistributedDataParallel
 from usb_negsamp.errors import unknown
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.wrapping.logits_tape import find_rows
+from usb_negsamp.host.wrapping.passes.logits_tape import find_rows
 
 NAMES = ("host", "labeled", "joint", "all")
 HOOK_NAME = "BatchNormUpdateHook"

@@ -21,7 +21,7 @@ from torch import Tensor
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.wrapping.virtual_adversary import XI, adversarial_logits
+from usb_negsamp.host.wrapping.passes.virtual_adversary import XI, adversarial_logits
 from usb_negsamp.key import NOT_NEGATIVE, POSITIVE, SHARE, whole_from_to
 from usb_negsamp.settings import Settings, setting
 

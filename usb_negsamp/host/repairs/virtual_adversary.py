@@ -18,7 +18,7 @@ from semilearn.algorithms.vat import VAT
 from torch import Tensor
 
 from usb_negsamp.host.patching import replace
-from usb_negsamp.host.wrapping.virtual_adversary import XI, adversarial_logits
+from usb_negsamp.host.wrapping.passes.virtual_adversary import XI, adversarial_logits
 
 
 def vat_loss(

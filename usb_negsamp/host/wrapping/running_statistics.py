@@ -25,7 +25,7 @@ from usb_negsamp.host.wrapping.after_training import (
     training_batches,
 )
 from usb_negsamp.host.wrapping.among_processes import network_of
-from usb_negsamp.host.wrapping.pass_averages import averaging_passes
+from usb_negsamp.host.wrapping.passes.pass_averages import averaging_passes
 
 NUM_STEPS = 50
 """Steps that statistics are averaged over: the average by PyTorch's default momentum, 0.1, weighs about 20."""

@@ -22,7 +22,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW, ExtraViews
 from usb_negsamp.host.own_arguments import host_argument
-from usb_negsamp.host.wrapping.logits_tape import LogitsTape, View, evaluated_logits
+from usb_negsamp.host.wrapping.passes.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
 

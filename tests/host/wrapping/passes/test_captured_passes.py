@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.options.accelerate_graph import in_graphs
-from usb_negsamp.host.wrapping.captured_passes import CapturedForward
+from usb_negsamp.host.wrapping.passes.captured_passes import CapturedForward
 from usb_negsamp.nets import small_cnn
 from usb_negsamp.testing import parameters_of, tiny_arguments, train_tiny
 from usb_negsamp.testing.tiny import build_from

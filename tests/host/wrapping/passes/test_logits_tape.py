@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from usb_negsamp import ConfigError
-from usb_negsamp.host.wrapping.logits_tape import LogitsTape, evaluated_logits, find_rows
+from usb_negsamp.host.wrapping.passes.logits_tape import LogitsTape, evaluated_logits, find_rows
 
 
 class Net(nn.Module):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from usb_negsamp.host.wrapping.pass_averages import averaging_passes
+from usb_negsamp.host.wrapping.passes.pass_averages import averaging_passes
 
 
 def _fed(layer: nn.BatchNorm2d) -> dict[str, Tensor]:
