@@ -21,8 +21,7 @@ from usb_negsamp.host.evaluation.pool import values_of_pool
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.randomness import mix
 from usb_negsamp.host.transfer import on_device
-from usb_negsamp.host.wrapping.after_training import network_of
-from usb_negsamp.host.wrapping.among_processes import share_of, summed
+from usb_negsamp.host.wrapping.among_processes import network_of, share_of, summed
 from usb_negsamp.host.wrapping.loop_in_parts import LoopInParts
 from usb_negsamp.host.wrapping.new_start import as_long_as, start_anew
 

@@ -17,8 +17,7 @@ from usb_negsamp.host.datasets.chosen_images import ChosenImages
 from usb_negsamp.host.datasets.seeded_loading import worthwhile_workers
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.randomness import mix
-from usb_negsamp.host.wrapping.after_training import network_of
-from usb_negsamp.host.wrapping.among_processes import gathered, share_of
+from usb_negsamp.host.wrapping.among_processes import gathered, network_of, share_of
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose, frozen_running_statistics
 from usb_negsamp.nets import with_heads
 

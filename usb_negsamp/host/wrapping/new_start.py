@@ -9,7 +9,7 @@ import torch
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.randomness import keyed_randomness
-from usb_negsamp.host.wrapping.after_training import network_of
+from usb_negsamp.host.wrapping.among_processes import network_of
 
 
 @torch.no_grad()
