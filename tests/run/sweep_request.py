@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from usb_negsamp.run.cli.commands import make_parser
-from usb_negsamp.run.cli.sweep import request_of
+from usb_negsamp.run.cli.all_commands import make_parser
+from usb_negsamp.run.cli.commands.sweep import request_of
 from usb_negsamp.run.sweep.grid import Request
 
 

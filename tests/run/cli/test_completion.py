@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from one_line import assert_one_line
 
-from usb_negsamp.run.cli.completion import SHELLS
+from usb_negsamp.run.cli.commands.completion import SHELLS
 from usb_negsamp.run.cli.main import main
 
 COMPLETE = """

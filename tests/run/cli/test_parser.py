@@ -9,7 +9,7 @@ import pytest
 from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli.commands import make_parser
+from usb_negsamp.run.cli.all_commands import make_parser
 from usb_negsamp.run.configuration import command_line
 
 

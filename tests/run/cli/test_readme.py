@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from usb_negsamp.run.cli.listing import markdown_tables
+from usb_negsamp.run.cli.commands.listing import markdown_tables
 from usb_negsamp.run.report.config_tables import config_tables
 
 ROOT = Path(__file__).parents[3]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from usb_negsamp import __version__
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli.commands import make_parser
+from usb_negsamp.run.cli.all_commands import make_parser
 from usb_negsamp.run.cli.parser import HELP
 
 OF_THE_USERS_FILES = (

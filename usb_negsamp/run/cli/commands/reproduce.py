@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.cli.commands.sweep import declare_runs, runs_of
 from usb_negsamp.run.cli.parser import Command, Once, Parser, true_or_false
-from usb_negsamp.run.cli.sweep import declare_runs, runs_of
 
 ABOUT = """\
 Trains every configuration of a table of a paper, with N seeds each, and prints the paper's figure beside the measured

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.bench.cases import DEFAULT_CASES, MEMORY_CASES, OPTIONS, option_keys, options_on
+from usb_negsamp.run.cli.commands.train import CONFIG_HELP
 from usb_negsamp.run.cli.parser import Command, Once, Parser, whole_number
-from usb_negsamp.run.cli.train import CONFIG_HELP
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.presets.fastest import device_of
 from usb_negsamp.run.training.console import Console

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.cli.commands.train import CONFIG_HELP
 from usb_negsamp.run.cli.parser import Command, Parser, true_or_false, whole_number
-from usb_negsamp.run.cli.train import CONFIG_HELP
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.host_keys import HOST_KEYS
 from usb_negsamp.run.configuration.packaged import find_config
