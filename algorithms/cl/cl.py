@@ -44,6 +44,7 @@ class CurriculumLabeling(LoopInParts, AlgorithmBase):
     base_name = "pseudolabel"
     """What a wrapper around it hands to the host's data sets: one weak unlabeled view, and no strong one."""
     reads_unlabeled_batches = False
+    separates_labeled_loss = False
     _class_weights: Tensor | None = None
 
     def __init__(self, args: Any, net_builder: Any, tb_log: Any = None, logger: Any = None, **kwargs: Any) -> None:

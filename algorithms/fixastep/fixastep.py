@@ -8,6 +8,7 @@ from typing import Any
 from usb_negsamp.algorithms.fixastep.hook import FixAStepHook
 from usb_negsamp.algorithms.fixastep.mixing import VIEWS
 from usb_negsamp.algorithms.fixastep.settings import FixAStepSettings
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.wrapping.hook_order import insert_hook
 from usb_negsamp.host.wrapping.wrapper import Wrapper
@@ -19,13 +20,24 @@ UNSHARPENED = ("vat", "pimodel")
 class FixAStepWrapper(Wrapper):
     """Mends the steps of the algorithm it wraps. Its keys: :class:`FixAStepSettings`.
 
-    Around an algorithm that mixes labels itself (MixMatch, ReMixMatch) it is the gradient test alone.
+    Around an algorithm that mixes labels itself (MixMatch, ReMixMatch, MTC) it is the gradient test alone. An algorithm
+    says so by ``mixes_labeled_images = True``, and by ``separates_labeled_loss = False`` that no part of its loss is
+    that of the labels alone. Steps of which its property ``is_without_labeled_loss`` is true are left as they are.
     """
 
     wrapper_name = "fixastep"
     paper = "Huang, Sidhom, Wessler, Hughes, AISTATS 2023"
     settings_class = FixAStepSettings
     switched_off = MappingProxyType({"fixastep_mix": False, "fixastep_gradient_test": False})
+
+    def __init__(self, args: Any, *rest: Any, **kwargs: Any) -> None:
+        settings = FixAStepSettings.from_arguments(args)
+        if settings.changes_steps and not getattr(self, "separates_labeled_loss", True):
+            raise ConfigError(
+                f"algorithm: expected one with a loss of its labeled images alone for fixastep, but {args.algorithm} "
+                "has one of labeled and selected images together"
+            )
+        super().__init__(args, *rest, **kwargs)
 
     @classmethod
     def _mixes_itself(cls) -> bool:
@@ -51,7 +63,7 @@ class FixAStepWrapper(Wrapper):
             return
         if settings.mix and self.mixes_labels:
             self.print_fn(
-                f"fixastep: {self.base_name} mixes its labeled images itself; the gradient test alone is added"
+                "fixastep: the algorithm inside mixes its labeled images itself; the gradient test alone is added"
             )
         usual = 0.95 if self.base_name in UNSHARPENED else 0.5
         hook = FixAStepHook(

@@ -32,7 +32,7 @@ class FixAStepHook(Hook):
 
     Attributes:
         kept: steps so far whose unlabeled loss was kept, a scalar.
-        steps: steps so far.
+        steps: steps so far that had a labeled loss.
     """
 
     _algorithm: FixAStepWrapper | None = None
@@ -74,6 +74,8 @@ class FixAStepHook(Hook):
     def after_train_step(self, algorithm: FixAStepWrapper) -> None:
         """Mend the loss of the step, and at logged iterations say how many steps were kept so far."""
         self._in_step = False
+        if getattr(algorithm, "is_without_labeled_loss", False):
+            return
         labeled, total = self.labeled_and_total(algorithm)
         self.steps += 1
         if self.settings.gradient_test:

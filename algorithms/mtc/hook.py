@@ -10,7 +10,7 @@ from torch import Tensor
 from usb_negsamp.algorithms.mtc.settings import MTCSettings
 from usb_negsamp.functional import otsu_threshold
 from usb_negsamp.host import Hook
-from usb_negsamp.host.datasets.chosen_images import ChosenImages
+from usb_negsamp.host.datasets.kept_images import KeptImages
 
 if TYPE_CHECKING:
     from usb_negsamp.algorithms.mtc.mtc import MultiTaskCurriculumStep
@@ -40,7 +40,7 @@ class SoftLabelHook(Hook):
         epochs: how many epochs are over and taken in.
     """
 
-    def __init__(self, settings: MTCSettings, images: ChosenImages, size: int, num_train_iter: int) -> None:
+    def __init__(self, settings: MTCSettings, images: KeptImages, size: int, num_train_iter: int) -> None:
         super().__init__()
         self.settings, self.images = settings, images
         rows = min(settings.memory, settings.warm_up_epochs(num_train_iter))

@@ -13,7 +13,7 @@ from usb_negsamp.algorithms.mtc.settings import MTCSettings
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import domain_loss
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase
-from usb_negsamp.host.datasets.chosen_images import ChosenImages
+from usb_negsamp.host.datasets.kept_images import KeptImages
 from usb_negsamp.host.datasets.seeded_loading import worthwhile_workers
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.randomness import mix
@@ -41,6 +41,7 @@ class MultiTaskCurriculumStep(MixMatch):
     this loss alone, MixMatch's loss on labeled images and on those kept is added.
     """
 
+    mixes_labeled_images = True
     mtc_settings: MTCSettings
     scores: SoftLabelHook
     seed_of_draws: int
@@ -133,6 +134,11 @@ class MultiTaskCurriculumStep(MixMatch):
         return self.scores.is_warming_up(self)
 
     @property
+    def is_without_labeled_loss(self) -> bool:
+        """Whether the present step learns no classes: a wrapper that reads the labeled loss leaves it as it is."""
+        return self.is_warming_up
+
+    @property
     def labeled_share(self) -> float:
         """Labeled images of all training images."""
         labeled, unlabeled = (len(self.dataset_dict[f"train_{kind}"]) for kind in ("lb", "ulb"))
@@ -184,7 +190,7 @@ class MultiTaskCurriculumWrapper(Wrapper):
         pool = self.dataset_dict["train_ulb"]
         batch_size = self.args.uratio * self.args.batch_size
         seed = mix(self.seed_of_draws, _STREAM)
-        images = ChosenImages(pool, KEPT_VIEWS, batch_size=batch_size, seed=seed, share=share_of(self))
+        images = KeptImages(pool, KEPT_VIEWS, batch_size=batch_size, seed=seed, share=share_of(self))
         images.num_workers = worthwhile_workers(images.dataset, batch_size, self.args.num_workers)
         self.scores = SoftLabelHook(self.mtc_settings, images, len(pool), self.num_train_iter)
         self.register_hook(self.scores, "SoftLabelHook")

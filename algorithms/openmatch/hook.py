@@ -11,7 +11,7 @@ from usb_negsamp.algorithms.openmatch.heads import unknown_probs_of_predictions
 from usb_negsamp.algorithms.openmatch.settings import OpenMatchSettings
 from usb_negsamp.data.announcing import announced
 from usb_negsamp.host import Hook
-from usb_negsamp.host.datasets.chosen_images import ChosenImages
+from usb_negsamp.host.datasets.kept_images import KeptImages
 from usb_negsamp.host.evaluation.pool import values_of_pool
 from usb_negsamp.host.wrapping.iteration import iterations_of
 
@@ -40,7 +40,7 @@ class SelectionHook(Hook):
 
     _handed_on: Tensor | None = None
 
-    def __init__(self, settings: OpenMatchSettings, images: ChosenImages, size: int) -> None:
+    def __init__(self, settings: OpenMatchSettings, images: KeptImages, size: int) -> None:
         super().__init__()
         self.settings = settings
         self.images = images

@@ -13,8 +13,8 @@ from usb_negsamp.algorithms.openmatch.hook import SelectionHook
 from usb_negsamp.algorithms.openmatch.settings import OpenMatchSettings
 from usb_negsamp.functional import one_vs_all_loss, open_consistency, open_entropy
 from usb_negsamp.host import AlgorithmBase
-from usb_negsamp.host.datasets.chosen_images import ChosenImages
 from usb_negsamp.host.datasets.extra_views import ExtraViews
+from usb_negsamp.host.datasets.kept_images import KeptImages
 from usb_negsamp.host.datasets.seeded_loading import worthwhile_workers
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.randomness import mix
@@ -140,7 +140,7 @@ class OpenMatchWrapper(Wrapper):
         pool = self.dataset_dict["train_ulb"]
         batch_size = (self.openmatch_settings.uratio or self.args.uratio) * self.args.batch_size
         seed = mix(self.seed_of_draws, _STREAM)
-        images = ChosenImages(pool, KEPT_VIEWS, batch_size=batch_size, seed=seed, share=share_of(self))
+        images = KeptImages(pool, KEPT_VIEWS, batch_size=batch_size, seed=seed, share=share_of(self))
         images.num_workers = worthwhile_workers(images.dataset, batch_size, self.args.num_workers)
         self.openmatch_selection = SelectionHook(self.openmatch_settings, images, len(pool))
         self.register_hook(self.openmatch_selection, "OpenMatchSelectionHook")

@@ -44,7 +44,9 @@ def test_every_algorithm_trains_and_without_both_parts_is_the_plain_one_bit_for_
         assert not same(plain, parameters_of(mended))
 
 
-@pytest.mark.parametrize("name", ["ns3l", "dnll", "dualstudent", "openmatch", "iomatch"])
+@pytest.mark.parametrize(
+    "name", ["ns3l", "dnll", "dualstudent", "uasd", "temporalensembling", "ds3l", "openmatch", "iomatch"]
+)
 def test_our_own_algorithms_train_in_it(name, tmp_path):
     mended = train_tiny(f"{name}_fixastep", tmp_path, **SHORT)
     assert 0 <= float(mended.log_dict["train/fixastep_kept"]) <= 1
@@ -284,16 +286,28 @@ def test_weights_are_above_one_half_and_they_and_orders_the_same_in_all_processe
     assert sorted(order.tolist()) == list(range(30))
 
 
-@pytest.mark.parametrize("name", MIXES_ITSELF)
+@pytest.mark.parametrize("name", [*MIXES_ITSELF, "mtc"])
 def test_around_what_mixes_labels_itself_a_line_says_that_it_is_the_test_alone(name, tmp_path, caplog):
     with caplog.at_level("INFO"):
         algorithm = build_tiny(f"{name}_fixastep", tmp_path)
-    line = f"fixastep: {name} mixes its labeled images itself; the gradient test alone is added"
+    line = "fixastep: the algorithm inside mixes its labeled images itself; the gradient test alone is added"
     assert caplog.text.count(line) == 1
-    assert algorithm.unlabeled_views == ()
+    assert not set(mixing.VIEWS) <= set(algorithm.unlabeled_views)
     one = train_tiny(f"{name}_fixastep", tmp_path / "one", **SHORT)
     other = train_tiny(f"{name}_fixastep", tmp_path / "other", **SHORT, **TEST_ALONE)
     assert same(parameters_of(one), parameters_of(other))
+
+
+def test_the_warm_up_of_mtc_which_learns_no_classes_is_left_as_it_is(tmp_path):
+    keys = {"num_train_iter": 4, "mtc_warm_up": 0.5, "num_eval_iter": 4, "num_log_iter": 1}
+    algorithm = train_tiny("mtc_fixastep", tmp_path, **keys)
+    assert algorithm.hooks_dict["FixAStepHook"].steps == 2
+
+
+@pytest.mark.parametrize("name", ["cl_fixastep", "cl_ns3l_fixastep", "cl_dnll_fixastep"])
+def test_an_algorithm_whose_labeled_loss_has_selected_images_in_it_is_one_line(name, tmp_path):
+    with pytest.raises(ConfigError, match=f"^algorithm: expected one with a loss of its labeled .* but {name} has one"):
+        build_tiny(name, tmp_path)
 
 
 @pytest.mark.parametrize(("factor", "kept"), [(0.5, 1.0), (-0.5, 0.0)])

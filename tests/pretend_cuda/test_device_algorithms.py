@@ -28,6 +28,7 @@ def algorithms() -> list[object]:
     """Every algorithm of the host's and ours, plain and in each wrapper, and those that are trained in short."""
     names = set(usb_negsamp.register()) | set(host_names())
     bases = [*host_names(), *ALONE]
+    names.discard("cl_fixastep")  # refused: no loss of the labeled images alone
     chosen = {f"{base}_{wrapper}" for base in bases for wrapper in WRAPPERS} & names | {*bases, *IN_SHORT}
     return [pytest.param(name, marks=pytest.mark.gpu if name in IN_SHORT else ()) for name in sorted(chosen)]
 

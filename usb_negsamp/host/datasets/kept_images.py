@@ -16,7 +16,7 @@ from usb_negsamp.host.randomness import mix, mix_with_each
 from usb_negsamp.host.transfer import on_device
 
 
-class ChosenBatches(Sampler[list[tuple[int, int]]]):
+class KeptBatches(Sampler[list[tuple[int, int]]]):
     """Yields (key, index) of every image of a batch, batch after batch without end, from batch number ``first`` on.
 
     Position p of the global order, in which the batches of all processes follow each other row by row, has the image
@@ -53,7 +53,7 @@ class ChosenBatches(Sampler[list[tuple[int, int]]]):
             number += 1
 
 
-class ChosenImages:
+class KeptImages:
     """Hands out, step after step, views of the images that were chosen last.
 
     What a step gets follows from the seed, the choice and the step's number, so that a resumed run and one in another
@@ -106,7 +106,7 @@ class ChosenImages:
         seeded = SeededDataset(self.dataset, default_collate)
         return DataLoader(
             seeded,
-            batch_sampler=ChosenBatches(self.chosen, self.batch_size, self.seed, first, *self.share),
+            batch_sampler=KeptBatches(self.chosen, self.batch_size, self.seed, first, *self.share),
             collate_fn=seeded.collated,
             num_workers=self.num_workers,
             worker_init_fn=leave_signals_to_parent,

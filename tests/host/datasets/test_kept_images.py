@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usb_negsamp.host.datasets.chosen_images import ChosenBatches, ChosenImages
+from usb_negsamp.host.datasets.kept_images import KeptBatches, KeptImages
 from usb_negsamp.testing import build_tiny
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 
 def drawn(chosen: list[int], size: int, *, first: int = 0, share: tuple[int, int] = (0, 1), count: int = 6) -> Any:
     """The (key, index) pairs of some batches."""
-    return list(islice(iter(ChosenBatches(np.array(chosen), size, 7, first, *share)), count))
+    return list(islice(iter(KeptBatches(np.array(chosen), size, 7, first, *share)), count))
 
 
 @given(st.integers(1, 9), st.integers(1, 7))
@@ -54,14 +54,14 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return build_tiny("fixmatch", tmp_path_factory.mktemp("run")).dataset_dict["train_ulb"]
 
 
-def batch_of(images: ChosenImages, number: int) -> dict[str, torch.Tensor]:
+def batch_of(images: KeptImages, number: int) -> dict[str, torch.Tensor]:
     batch = images.batch(number, CPU)
     assert batch is not None
     return batch
 
 
-def images_of(pool: Any, **options: Any) -> ChosenImages:
-    return ChosenImages(pool, ("x_ulb_w", "x_ulb_s"), **{"batch_size": 4, "seed": 3, "share": (0, 1), **options})
+def images_of(pool: Any, **options: Any) -> KeptImages:
+    return KeptImages(pool, ("x_ulb_w", "x_ulb_s"), **{"batch_size": 4, "seed": 3, "share": (0, 1), **options})
 
 
 def test_a_batch_has_the_views_of_chosen_images_alone(pool: Any) -> None:
