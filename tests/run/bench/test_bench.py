@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from one_line import assert_one_line
 
-from usb_negsamp.run.bench.cases import DEFAULT_CASES, OPTIONS, Case
+from usb_negsamp.run.bench.cases import DEFAULT_CASES, METHOD_CASES, OPTIONS, Case, chosen_cases
 from usb_negsamp.run.bench.request import cases_of_files, default_cases
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.csv_file import read_csv
@@ -88,10 +88,16 @@ def test_a_case_keeps_what_its_file_and_the_command_line_say(write_config: Write
 
 @pytest.mark.parametrize(
     ("text", "names"),
-    [("ns3l 50 + 50", ["ns3l 50 + 50"]), ("50 + 50", ["vat_ns3l 50 + 50", "ns3l 50 + 50"]), ("dnll", ["dnll 64 + 64"])],
+    [
+        ("ns3l 50 + 50", ["ns3l 50 + 50"]),
+        ("50 + 50", ["vat_ns3l 50 + 50", "ns3l 50 + 50"]),
+        ("uasd", ["uasd 64 + 64"]),
+        (None, [case.name for case in DEFAULT_CASES]),
+        ("methods", [case.name for case in METHOD_CASES]),
+    ],
 )
-def test_a_case_is_chosen_by_its_name_or_by_a_part_of_it(text: str, names: list[str]) -> None:
-    assert [case.name for case in default_cases(["--device", "cpu"], 4000, text)] == names
+def test_a_case_is_chosen_by_its_name_or_by_a_part_of_it(text: str | None, names: list[str]) -> None:
+    assert [case.name for case in default_cases(["--device", "cpu"], 4000, chosen_cases(text))] == names
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -103,6 +109,7 @@ def test_an_option_sets_its_keys_and_leaves_the_others(option: str) -> None:
 
 
 def test_only_the_bare_host_is_bare_and_it_knows_no_algorithm_of_ours() -> None:
-    for case in DEFAULT_CASES:
+    for case in (*DEFAULT_CASES, *METHOD_CASES):
         bare = [variant for variant in case.variants(list(OPTIONS)) if variant.bare]
-        assert [variant.keys["algorithm"] in ("fixmatch", "vat") for variant in bare] == [True]
+        of_host = ("fixmatch", "vat", "pimodel", "mixmatch", "supervised")
+        assert [variant.keys["algorithm"] in of_host for variant in bare] == [True]

@@ -11,6 +11,7 @@ from torch import Tensor
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import averaged_weights, outputs_of
+from usb_negsamp.host.evaluation.rows import Rows
 from usb_negsamp.host.wrapping.among_processes import share_of, summed
 
 
@@ -33,8 +34,11 @@ def values_of_pool(algorithm: HostAlgorithm, read: Callable[[dict[str, Any]], Te
     own = range(rank, size, count)
     with averaged_weights(algorithm):
         # A process without a share looks at an image all the same, whose values tell it the shape.
-        batches = _batches(algorithm, own or range(1))
-        found = torch.cat([read(output).float() for output, _ in outputs_of(algorithm, batches)])
+        looked_at = own or range(1)
+        rows = Rows(len(looked_at))
+        for output, _ in outputs_of(algorithm, _batches(algorithm, looked_at)):
+            rows.add(read(output).float())
+    found = rows.together
     values = torch.zeros((size, *found.shape[1:]), device=found.device)
     values[rank::count] = found[: len(own)]
     return summed(values, algorithm)

@@ -16,6 +16,7 @@ from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.batches.whole import seconds_of_a_batch
 from usb_negsamp.host.datasets.plain_images import plain_images
 from usb_negsamp.host.evaluation.networks import outputs_of
+from usb_negsamp.host.evaluation.rows import Rows
 
 OWN_JUDGMENTS = ("reject_scores", "open_predictions")
 """Methods of an algorithm that judges by itself whether images are of unseen classes; both take a network's output."""
@@ -86,8 +87,9 @@ def predictions(
 
     ``weigh`` makes the weights (N,) of an output of the network; none: there are none.
     """
+    images = _PlainImages(dataset, evenly_spaced(len(dataset), at_most))
     loader = DataLoader(
-        _PlainImages(dataset, evenly_spaced(len(dataset), at_most)),
+        images,
         batch_size=algorithm.args.eval_batch_size,
         num_workers=algorithm.args.num_workers if seconds_of_a_batch(dataset, 1) == math.inf else 0,
         collate_fn=_as_it_is,
@@ -95,21 +97,21 @@ def predictions(
         generator=torch.Generator(),
     )
     out_key = getattr(algorithm, "evaluated_out_key", "logits")
-    logits, labels, weights = [], [], []
-    own: dict[str, list[Tensor]] = {name: [] for name in OWN_JUDGMENTS if hasattr(algorithm, name)}
+    logits, labels, weights = (Rows(len(images), "cpu") for _ in range(3))
+    own = {name: Rows(len(images), "cpu") for name in OWN_JUDGMENTS if hasattr(algorithm, name)}
     with torch.no_grad():
         for output, target in outputs_of(algorithm, loader):
-            logits.append(output[out_key].float().cpu())
-            labels.append(target)
+            logits.add(output[out_key].float())
+            labels.add(target)
             for name, judged in own.items():
-                judged.append(getattr(algorithm, name)(output).cpu())
+                judged.add(getattr(algorithm, name)(output))
             if weigh is not None:
-                weights.append(weigh(output).cpu())
-    reject, decided = (torch.cat(own[name]) if name in own else None for name in OWN_JUDGMENTS)
+                weights.add(weigh(output))
+    reject, decided = (own[name].together if name in own else None for name in OWN_JUDGMENTS)
     return Predictions(
-        torch.cat(logits),
-        torch.cat(labels),
+        logits.together,
+        labels.together,
         None if reject is None else reject.float(),
         decided,
-        torch.cat(weights) if weights else None,
+        weights.together if weigh is not None else None,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from usb_negsamp.errors import unknown
+from usb_negsamp.errors import ConfigError, unknown
 
 BARE_HOST = "bare host"
 HOST_ALGORITHM = "host's algorithm"
@@ -166,6 +166,15 @@ DEFAULT_CASES: tuple[Case, ...] = (
 )
 """What is measured where no configuration is named: the batches of the papers, and one that shows the fixed costs."""
 
+METHOD_CASES: tuple[Case, ...] = tuple(
+    Case(f"{name} 64 + 64", name, {"batch_size": 64, "uratio": 1})
+    for name in (
+        *("dualstudent", "fixmatch_dnll", "fixmatch_fixastep", "vat_fixastep", "temporalensembling", "uasd", "ds3l"),
+        *("openmatch", "iomatch", "cl", "mtc"),
+    )
+)
+"""The methods that papers compare with, each against the host's algorithm that it is nearest to."""
+
 MEMORY_CASES: tuple[Case, ...] = tuple(
     Case(name, name, {"batch_size": 64, "uratio": 1})
     for name in (
@@ -174,3 +183,32 @@ MEMORY_CASES: tuple[Case, ...] = tuple(
     )
 )
 """What ``--memory`` measures where no configuration is named."""
+
+
+METHODS = "methods"
+"""What ``--case`` calls the cases of the methods that papers compare with."""
+
+
+def chosen_cases(text: str | None, *, memory: bool = False) -> tuple[Case, ...]:
+    """Return the cases that ``--case TEXT`` is for: that of this name, or those whose names hold it; none: the usual.
+
+    >>> [case.name for case in chosen_cases("vat_ns3l")]
+    ['vat_ns3l 50 + 50']
+    >>> chosen_cases("methods") == METHOD_CASES
+    True
+
+    Raises:
+        ConfigError: no name holds it.
+    """
+    usual = MEMORY_CASES if memory else DEFAULT_CASES
+    if text is None:
+        return usual
+    if text == METHODS and not memory:
+        return METHOD_CASES
+    cases = usual if memory else (*DEFAULT_CASES, *METHOD_CASES)
+    named = tuple(case for case in cases if case.name == text)
+    chosen = named or tuple(case for case in cases if text in case.name)
+    if not chosen:
+        names = ", ".join(case.name for case in cases)
+        raise ConfigError(f"--case: expected a part of one of: {names}, but got {text!r}")
+    return chosen

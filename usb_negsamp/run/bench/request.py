@@ -9,7 +9,7 @@ from typing import Any
 import usb_negsamp
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host import device
-from usb_negsamp.run.bench.cases import DEFAULT_CASES, Case
+from usb_negsamp.run.bench.cases import Case
 from usb_negsamp.run.bench.random_images import CLASSES, NAME, offer_random_images
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.configuration.resolution import Resolved, Sources, read_sources, resolve
@@ -30,19 +30,12 @@ def cases_of_files(files: Sequence[str], words: Sequence[str], random_images: in
     return [_case(name, source, random_images) for name, source in zip(names, sources, strict=True)]
 
 
-def default_cases(
-    words: Sequence[str], random_images: int | None, holding: str, among: Sequence[Case] = DEFAULT_CASES
-) -> list[Case]:
-    """Return the case of ``among`` of that name, or those whose names hold it, with the command line's keys.
+def default_cases(words: Sequence[str], random_images: int | None, cases: Sequence[Case]) -> list[Case]:
+    """Return cases that no file describes, on images and a network for all of them, with the command line's keys.
 
     Raises:
-        ConfigError: no name holds it; a key that is not valid.
+        ConfigError: a key that is not valid.
     """
-    named = [case for case in among if case.name == holding]
-    chosen = named or [case for case in among if holding in case.name]
-    if not chosen:
-        names = ", ".join(case.name for case in among)
-        raise ConfigError(f"--case: expected a part of one of: {names}, but got {holding!r}")
     given = command_line.parse(words).given
     _register(random_images)
     chosen_device = device.select(str(given.get("device") or "auto"))
@@ -51,7 +44,7 @@ def default_cases(
         _case(
             case.name, Sources(None, {**shared, **case.keys, "algorithm": case.algorithm}, dict(given)), random_images
         )
-        for case in chosen
+        for case in cases
     ]
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.bench.cases import DEFAULT_CASES, MEMORY_CASES, OPTIONS, option_keys, options_on
+from usb_negsamp.run.bench.cases import OPTIONS, chosen_cases, option_keys, options_on
 from usb_negsamp.run.cli.commands.train import CONFIG_HELP
 from usb_negsamp.run.cli.parser import Command, Once, Parser, whole_number
 from usb_negsamp.run.configuration import command_line
@@ -31,7 +31,10 @@ def _declare(parser: Parser) -> None:
         "--c", action="append", default=[], metavar="FILE", help=f"a case: {CONFIG_HELP}; may be given several times"
     )
     parser.add_argument(
-        "--case", metavar="TEXT", help="of the cases without --c that of this name, or those that hold it"
+        "--case",
+        metavar="TEXT",
+        help="of the cases without --c that of this name, or those that hold it; methods: those of the methods beside "
+        "NS3L and DNLL",
     )
     parser.add_argument(
         "--options",
@@ -79,9 +82,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.c:
         cases = cases_of_files(options.c, options.keys, random_images)
     else:
-        cases = default_cases(
-            options.keys, random_images, options.case or "", MEMORY_CASES if options.memory else DEFAULT_CASES
-        )
+        chosen_by_name = chosen_cases(options.case, memory=options.memory)
+        cases = default_cases(options.keys, random_images, chosen_by_name)
     plan = Plan(names, options.turns, options.steps, options.clock, random_images)
     folder = options.out or Path("bench")
     console = Console(active=True)
