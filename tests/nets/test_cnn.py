@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from usb_negsamp import ConfigError
-from usb_negsamp.nets import cnn3, cnn13, small_cnn
+from usb_negsamp.nets import cnn3, cnn13, fast_cnn, small_cnn
 
 
 def test_cnn13_pads_28_to_32_with_zeros() -> None:
@@ -20,7 +20,7 @@ def test_cnn13_pads_28_to_32_with_zeros() -> None:
     assert net.extract(image).shape == (1, 128, 6, 6)
 
 
-@pytest.mark.parametrize(("builder", "too_small"), [(cnn13, 27), (cnn3, 23), (small_cnn, 15)])
+@pytest.mark.parametrize(("builder", "too_small"), [(cnn13, 27), (cnn3, 23), (small_cnn, 15), (fast_cnn, 15)])
 def test_images_that_are_too_small_are_refused_before_training_and_in_it(builder: type, too_small: int) -> None:
     with pytest.raises(ConfigError, match=f"got {too_small}x{too_small}"):
         builder(img_size=too_small)
@@ -28,14 +28,24 @@ def test_images_that_are_too_small_are_refused_before_training_and_in_it(builder
         builder()(torch.zeros(1, 3, too_small, 40))
 
 
-@pytest.mark.parametrize("builder", [cnn13, cnn3, small_cnn])
+@pytest.mark.parametrize("builder", [cnn13, cnn3, small_cnn, fast_cnn])
 @pytest.mark.parametrize("side", [28, 32, 48])
 def test_common_sizes_give_one_row_an_image(builder: type, side: int) -> None:
     assert builder(img_size=side).eval()(torch.zeros(2, 3, side, side))["logits"].shape == (2, 10)
 
 
-def test_small_cnn_takes_16_pixels() -> None:
-    assert small_cnn(num_classes=5)(torch.zeros(2, 3, 16, 16))["logits"].shape == (2, 5)
+@pytest.mark.parametrize("builder", [small_cnn, fast_cnn])
+def test_quick_networks_take_16_pixels(builder: type) -> None:
+    assert builder(num_classes=5)(torch.zeros(2, 3, 16, 16))["logits"].shape == (2, 5)
+
+
+def test_fast_cnn_takes_even_sides_alone_and_no_pixel_is_left_out() -> None:
+    with pytest.raises(ConfigError, match="even sides from 16x16, but got 17x32"):
+        fast_cnn()(torch.zeros(1, 3, 17, 32))
+    image = torch.zeros(1, 3, 16, 16, requires_grad=True)
+    fast_cnn().eval().stage1.conv(fast_cnn().squares(image)).sum().backward()
+    assert image.grad is not None
+    assert (image.grad != 0).all()
 
 
 def test_cnn3_takes_the_first_six_by_six_of_seven_by_seven_positions() -> None:

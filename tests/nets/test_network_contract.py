@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import nn
 
-from usb_negsamp.nets import NETS, ContractNet, cnn3, find_builder, small_cnn
+from usb_negsamp.nets import NETS, ContractNet, cnn3, fast_cnn, find_builder, small_cnn
 
 BUILT: dict[str, dict[str, int]] = {
     "small_cnn": {},
+    "fast_cnn": {},
     "cnn3": {},
     "cnn13": {},
     "timm:resnet10t": {},
@@ -112,7 +113,14 @@ def test_layer_groups_cover_all_but_the_classifier_also_behind_a_prefix(net: Con
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("cnn13", 3_125_908), ("cnn3", 14_916), ("small_cnn", 94_762), ("timm:resnet18", 11_181_642)]
+    ("name", "count"),
+    [
+        ("cnn13", 3_125_908),
+        ("cnn3", 14_916),
+        ("small_cnn", 94_762),
+        ("fast_cnn", 282_058),
+        ("timm:resnet18", 11_181_642),
+    ],
 )
 def test_parameter_counts_for_ten_classes(name: str, count: int) -> None:
     builder = find_builder(name)
@@ -129,7 +137,7 @@ def test_every_network_of_ours_is_tested_here() -> None:
     assert set(NETS) <= set(BUILT)
 
 
-@pytest.mark.parametrize("builder", [cnn3, small_cnn])
+@pytest.mark.parametrize("builder", [cnn3, small_cnn, fast_cnn])
 def test_our_networks_learn_four_images_by_heart(builder: Callable[..., ContractNet]) -> None:
     torch.manual_seed(0)
     net = builder(num_classes=4)

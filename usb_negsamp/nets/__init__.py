@@ -10,12 +10,18 @@ from collections.abc import Callable
 from usb_negsamp.nets.cnn3 import cnn3
 from usb_negsamp.nets.cnn13 import cnn13
 from usb_negsamp.nets.contract import ContractNet
+from usb_negsamp.nets.fast_cnn import fast_cnn
 from usb_negsamp.nets.heads import Heads, with_heads
 from usb_negsamp.nets.small_cnn import small_cnn
 
-__all__ = ["NETS", "ContractNet", "Heads", "cnn3", "cnn13", "find_builder", "small_cnn", "with_heads"]
+__all__ = ["NETS", "ContractNet", "Heads", "cnn3", "cnn13", "fast_cnn", "find_builder", "small_cnn", "with_heads"]
 
-NETS: dict[str, Callable[..., ContractNet]] = {"cnn3": cnn3, "cnn13": cnn13, "small_cnn": small_cnn}
+NETS: dict[str, Callable[..., ContractNet]] = {
+    "cnn3": cnn3,
+    "cnn13": cnn13,
+    "small_cnn": small_cnn,
+    "fast_cnn": fast_cnn,
+}
 """Our networks by name; each builder takes ``pretrained``, ``pretrained_path``, ``num_classes``, as the host's do."""
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.nets.contract import ContractNet, linear_classifier
+from usb_negsamp.nets.convolution import convolution_block
 from usb_negsamp.nets.pretrained import load_pretrained
 
 SMALLEST_SIZE = 16
@@ -34,9 +35,9 @@ class SmallCNN(ContractNet):
         super().__init__()
         if img_size is not None:
             _check_size(img_size, img_size)
-        self.stage1 = nn.Sequential(OrderedDict(conv=_convolution(3, 32), pool=nn.MaxPool2d(2)))
-        self.stage2 = nn.Sequential(OrderedDict(conv=_convolution(32, 64), pool=nn.MaxPool2d(2)))
-        self.stage3 = nn.Sequential(OrderedDict(conv=_convolution(64, 128)))
+        self.stage1 = nn.Sequential(OrderedDict(conv=convolution_block(3, 32), pool=nn.MaxPool2d(2)))
+        self.stage2 = nn.Sequential(OrderedDict(conv=convolution_block(32, 64), pool=nn.MaxPool2d(2)))
+        self.stage3 = nn.Sequential(OrderedDict(conv=convolution_block(64, 128)))
         self.num_features = 128
         self.classifier = linear_classifier(self.num_features, num_classes)
 
@@ -59,14 +60,6 @@ def small_cnn(
     if pretrained:
         load_pretrained(net, pretrained_path)
     return net
-
-
-def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:
-    convolution = nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, a=0.1, mode="fan_out", nonlinearity="leaky_relu")
-    return nn.Sequential(
-        OrderedDict(conv=convolution, bn=nn.BatchNorm2d(out_channels), activation=nn.LeakyReLU(0.1, inplace=True))
-    )
 
 
 def _check_size(height: int, width: int) -> None:

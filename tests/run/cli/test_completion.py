@@ -48,7 +48,7 @@ def test_bash_takes_the_script_and_completes_commands_flags_choices_and_files(sc
     assert completed(script, "train", "--device", "c") == ["cpu", "cuda"]
     assert completed(script, "list", "co") == ["configs"]
     assert completed(script, "report", "runs", "--measure", "m") == ["median"]
-    assert completed(script, "reproduce", "spl/ta") == ["spl/table1", "spl/table3"]
+    assert completed(script, "reproduce", "spl/ta") == ["spl/table1", "spl/table2", "spl/table3"]
     assert completed(script, "reproduce", "spl/f") == ["spl/figure2", "spl/figure3", "spl/figure4"]
     assert completed(script, "train", "--c", "vat_") == [
         "vat_mine.yaml", "vat_ns3l_cifar10", "vat_ns3l_digits", "vat_spl_digits",

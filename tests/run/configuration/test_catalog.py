@@ -198,4 +198,4 @@ def test_the_first_command_keeps_what_the_next_one_needs(tmp_path: Path) -> None
         [sys.executable, "-W", "ignore", "-m", "usb_negsamp", "list", "wrappers"], env=environment, check=True
     )
     [path] = (tmp_path / ".cache" / "usb-negsamp").iterdir()
-    assert json.loads(path.read_text())["wrappers"] == ["dnll", "ns3l", "spl"]
+    assert json.loads(path.read_text())["wrappers"] == ["dnll", "fixastep", "ns3l", "spl"]

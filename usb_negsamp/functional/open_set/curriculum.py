@@ -23,8 +23,8 @@ def percentile_threshold(scores: Tensor, percentile: float) -> Tensor:
     Raises:
         ValueError: there is no score, or no such percentile.
 
-    >>> percentile_threshold(torch.tensor([0.1, 0.9, 0.5, 0.3]), 50).item()
-    0.4
+    >>> percentile_threshold(torch.tensor([0.0, 1.0, 0.5, 0.25]), 50).item()
+    0.375
     """
     if scores.dim() != 1 or not len(scores):
         raise ValueError(f"Expected argument `scores` to be (N,) with N above 0, but got shape {tuple(scores.shape)}")

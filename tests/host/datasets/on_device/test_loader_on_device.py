@@ -80,7 +80,7 @@ def test_images_that_are_kept_give_the_same(tmp_path: Any, monkeypatch: pytest.M
 def test_workers_draw_the_same(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     # Batches of this size are made, and drawn, in the process itself.
     expected = list(loaders(build_tiny("fixmatch", tmp_path / "none", accelerate_views="device"))["train_ulb"])
-    monkeypatch.setattr("usb_negsamp.host.repairs.seeded_loading.SECONDS_IN_THE_PROCESS", 0.0)
+    monkeypatch.setattr("usb_negsamp.host.datasets.seeded_loading.SECONDS_IN_THE_PROCESS", 0.0)
     monkeypatch.setattr("usb_negsamp.host.options.accelerate_views.SECONDS_IN_THE_PROCESS", 0.0)
     there = loaders(build_tiny("fixmatch", tmp_path / "two", accelerate_views="device", num_workers=1))["train_ulb"]
     assert there.num_workers > 0
