@@ -51,7 +51,7 @@ def test_bash_takes_the_script_and_completes_commands_flags_choices_and_files(sc
     assert completed(script, "reproduce", "spl/ta") == ["spl/table1", "spl/table2", "spl/table3"]
     assert completed(script, "reproduce", "spl/f") == ["spl/figure2", "spl/figure3", "spl/figure4"]
     assert completed(script, "train", "--c", "vat_") == [
-        "vat_mine.yaml", "vat_ns3l_cifar10", "vat_ns3l_digits", "vat_spl_digits",
+        "vat_mine.yaml", "vat_fixastep_digits", "vat_ns3l_cifar10", "vat_ns3l_digits", "vat_spl_digits",
     ]  # fmt: skip
     assert completed(script, "report", "vat") == ["vat_mine.yaml"]
     assert completed(script, "eval", "") == ["runs"]
