@@ -1,5 +1,6 @@
 """What a method is asked to do: a frozen dataclass whose fields are its configuration keys, checked once.
 
+>>> from dataclasses import dataclass
 >>> @dataclass(frozen=True)
 ... class ExampleSettings(Settings, prefix="example"):
 ...     weight: float = setting(float, 1.0, "weight of the loss", symbol="lambda", range=NOT_NEGATIVE)

@@ -108,6 +108,15 @@ def test_an_option_sets_its_keys_and_leaves_the_others(option: str) -> None:
     assert not last.bare
 
 
+@pytest.mark.parametrize("case", METHOD_CASES, ids=lambda case: case.algorithm)
+def test_a_method_s_own_keys_reach_it_and_not_the_host_s_algorithm(case: Case) -> None:
+    [resolved] = default_cases(["--device", "cpu"], 4000, [case])
+    variants = {variant.name: variant.keys for variant in resolved.variants([])}
+    for key, value in case.own_keys.items():
+        assert variants["plugin"][key] == value
+        assert key not in variants["bare host"]
+
+
 def test_only_the_bare_host_is_bare_and_it_knows_no_algorithm_of_ours() -> None:
     for case in (*DEFAULT_CASES, *METHOD_CASES):
         bare = [variant for variant in case.variants(list(OPTIONS)) if variant.bare]

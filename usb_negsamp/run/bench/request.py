@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,11 @@ def default_cases(words: Sequence[str], random_images: int | None, cases: Sequen
     _register(random_images)
     chosen_device = device.select(str(given.get("device") or "auto"))
     shared = {"net": NETWORKS[chosen_device.type], "img_size": 32, "num_labels": 4000}
-    return [
-        _case(
-            case.name, Sources(None, {**shared, **case.keys, "algorithm": case.algorithm}, dict(given)), random_images
-        )
-        for case in cases
-    ]
+    resolved = []
+    for case in cases:
+        sources = Sources(None, {**shared, **case.keys, "algorithm": case.algorithm}, dict(given))
+        resolved.append(replace(_case(case.name, sources, random_images), own_keys=case.own_keys))
+    return resolved
 
 
 def _register(random_images: int | None) -> None:
