@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -25,10 +25,13 @@ class ContractNet(nn.Module, ABC):
     Attributes:
         num_features: length of a feature vector.
         classifier: features to logits.
+        evaluated_channels_last: whether images of an evaluation are laid out channels last on a CPU, where that is
+            faster; numbers are the same up to the rounding of one pass.
     """
 
     num_features: int
     classifier: nn.Module
+    evaluated_channels_last: ClassVar[bool] = False
 
     @abstractmethod
     def extract(self, x: torch.Tensor) -> torch.Tensor:

@@ -24,6 +24,8 @@ class FastCNN(ContractNet):
     runs have useful running statistics.
     """
 
+    evaluated_channels_last = True
+
     def __init__(self, num_classes: int = 10, img_size: int | None = None) -> None:
         """Build it with random weights.
 

@@ -26,6 +26,7 @@ from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state
 from usb_negsamp.host.checkpoints.fit import averaged_state
 from usb_negsamp.host.evaluation.batch_norm import reestimated_batch_norm
 from usb_negsamp.host.transfer import on_device
+from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.passes.logits_tape import evaluated_logits
 
 
@@ -34,9 +35,21 @@ def outputs_of(algorithm: HostAlgorithm, loader: Iterable[dict[str, Any]]) -> It
     """What ``algorithm.model`` as it is makes of each batch of ``loader`` ("x_lb", "y_lb"), and the labels."""
     device = next(algorithm.model.parameters()).device
     for batch in loader:
-        inputs = on_device(batch["x_lb"], device)
+        inputs = laid_out(on_device(batch["x_lb"], device), algorithm.model)
         output = algorithm.model(inputs)
         yield {**output, "logits": evaluated_logits(algorithm, inputs, output["logits"])}, batch["y_lb"]
+
+
+def laid_out(inputs: Any, model: torch.nn.Module) -> Any:
+    """``inputs``; images on a CPU with the channels of a pixel side by side, where ``model`` is faster so.
+
+    A network says that it is by ``evaluated_channels_last = True``. The numbers are the same up to the rounding of one
+    pass, which no further step makes larger.
+    """
+    on_cpu = isinstance(inputs, Tensor) and inputs.dim() == 4 and inputs.device.type == "cpu"
+    if on_cpu and getattr(network_of(model), "evaluated_channels_last", False):
+        return inputs.contiguous(memory_format=torch.channels_last)
+    return inputs
 
 
 @torch.no_grad()
