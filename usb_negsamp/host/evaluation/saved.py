@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from usb_negsamp.host.algorithm import HostAlgorithm
@@ -13,19 +14,18 @@ from usb_negsamp.host.evaluation.open_set import open_set_figures, open_set_of
 from usb_negsamp.host.evaluation.pair import EvaluatedPair, weights_of_peer
 
 
-def saved_figures(algorithm: HostAlgorithm, path: Path) -> dict[str, float]:
-    """Figures of the averaged weights saved at ``path`` on the validation and the test images; changes nothing.
+@contextmanager
+def saved_network(algorithm: HostAlgorithm, path: Path) -> Iterator[None]:
+    """Inside the block ``algorithm`` is evaluated as what was saved at ``path``; afterwards it is as before.
 
-    ``eval/...`` and ``test/...`` are the host's, of an algorithm with two networks also each one's accuracy; on an
-    open-set split there are the figures of :mod:`usb_negsamp.host.evaluation.open_set`. What SPL has left is one
-    network, whose batch statistics are its own whatever ``bn_batches`` is.
+    Where two networks were saved, that is both. What SPL has left is one network, whose batch statistics are its own
+    whatever ``bn_batches`` is.
 
     Args:
         algorithm: built as the run was.
         path: a checkpoint of the run.
     """
     saved = read_checkpoint(path)
-    figures: dict[str, float] = {}
     with ExitStack() as stack:
         if isinstance(algorithm, EvaluatedPair):
             if "peer" in saved:
@@ -36,6 +36,21 @@ def saved_figures(algorithm: HostAlgorithm, path: Path) -> dict[str, float]:
         if "masks" in saved:
             stack.enter_context(batch_statistics_as_they_are(algorithm))
         stack.enter_context(weights_of_checkpoint(algorithm, path))
+        yield
+
+
+def saved_figures(algorithm: HostAlgorithm, path: Path) -> dict[str, float]:
+    """Figures of the averaged weights saved at ``path`` on the validation and the test images; changes nothing.
+
+    ``eval/...`` and ``test/...`` are the host's, of an algorithm with two networks also each one's accuracy; on an
+    open-set split there are the figures of :mod:`usb_negsamp.host.evaluation.open_set`.
+
+    Args:
+        algorithm: built as the run was.
+        path: a checkpoint of the run.
+    """
+    figures: dict[str, float] = {}
+    with saved_network(algorithm, path):
         for name in ("eval", "test"):
             if name in algorithm.loader_dict:
                 figures.update(algorithm.evaluate(name))

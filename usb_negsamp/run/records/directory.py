@@ -28,6 +28,7 @@ CURVE = "curve.png"
 NEGATIVES = "negatives.png"
 TSNE = "tsne.png"
 LOG = "log.txt"
+REPORT = "report.html"
 TENSORBOARD = "tensorboard"
 SPLIT_INDICES = "split"
 
@@ -44,6 +45,7 @@ RUN_FILES = (
     SPL_MODEL,
     KEPT_RATIO,
     LOG,
+    REPORT,
     f"{TENSORBOARD}/events.out.tfevents.*",
     f"{SPLIT_INDICES}/*.npy",
     f"{SPLIT_INDICES}/*.npz",
@@ -173,3 +175,18 @@ def exclusive(directory: Path, what: str) -> Iterator[None]:
                 raise ConfigError(f"another {what} is at work in {directory}") from None
             # A file system without locks.
         yield
+
+
+def is_occupied(directory: Path) -> bool:
+    """Whether another process of this machine is at work in ``directory``, as :func:`exclusive` lets it know."""
+    try:
+        file = (directory / LOCK).open("rb")
+    except OSError:
+        return False
+    with file:
+        try:
+            # A shared lock needs no leave to write, and goes when the file is closed.
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in (errno.EACCES, errno.EAGAIN)
+    return False

@@ -228,6 +228,11 @@ def collect_rows(places: Sequence[str]) -> list[dict[str, str]]:
     return list(found.values())
 
 
+def has_rows(place: Path) -> bool:
+    """Whether a run, or the runs of a folder, have left rows there."""
+    return place.is_file() or (place / RESULTS).is_file() or any(place.glob(f"*/{RESULTS}"))
+
+
 def _files(place: Path) -> list[Path]:
     if place.is_file():
         return [place]

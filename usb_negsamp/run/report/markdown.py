@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
@@ -16,22 +17,41 @@ from usb_negsamp.run.report.tables import Table
 
 def markdown(table: Table) -> str:
     """Return the caption and the table."""
+    found = cells(table)
+    marks = ["-:" if is_number else "-" for is_number in found.numbers]
+    return f"{caption(table)}\n\n{format_table(found.head, found.rows, marks)}"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A table as texts.
+
+    Attributes:
+        head: the columns' names.
+        rows: a text for each column.
+        numbers: for each column, whether it holds numbers.
+    """
+
+    head: list[str]
+    rows: list[list[str]]
+    numbers: list[bool]
+
+
+def cells(table: Table) -> Cells:
+    """Return what stands in the table, as every form of it has it."""
     compared = table.baseline is not None
     head = [*table.by, f"test error (%), {table.measure.rule}", "n"]
-    marks = ["-"] * len(table.by) + ["-:", "-:"]
     if compared:
         head.append(f"difference to {_named(table, table.baseline)}")
-        marks.append("-:")
     head += table.further
-    marks += ["-:"] * len(table.further)
     rows = []
     for group in table.lines:
-        cells = [*group, show_spread(table.spread_of(group)), str(len(table.lines[group]))]
+        row = [*group, show_spread(table.spread_of(group)), str(len(table.lines[group]))]
         if compared:
-            cells.append(_difference(table, group))
-        cells += [show_spread(found[group], 3) if group in found else "" for found in table.further.values()]
-        rows.append(cells)
-    return f"{caption(table)}\n\n{format_table(head, rows, marks)}"
+            row.append(_difference(table, group))
+        row += [show_spread(found[group], 3) if group in found else "" for found in table.further.values()]
+        rows.append(row)
+    return Cells(head, rows, [False] * len(table.by) + [True] * (len(head) - len(table.by)))
 
 
 def caption(table: Table) -> str:

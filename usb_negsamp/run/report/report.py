@@ -9,6 +9,7 @@ from pathlib import Path
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.results import SWEPT, collect_rows
+from usb_negsamp.run.report.latex import latex
 from usb_negsamp.run.report.markdown import markdown, update_block
 from usb_negsamp.run.report.measures import common_measure, find_measure
 from usb_negsamp.run.report.tables import make_tables
@@ -39,6 +40,7 @@ def report(
     measure: str | None = None,
     also: Sequence[str] = (),
     to: Destination | None = None,
+    as_latex: bool = False,
 ) -> None:
     """Print the tables of what has finished in ``places``, and write them where ``to`` says.
 
@@ -49,6 +51,7 @@ def report(
         measure: the name of a measure; None, the first that every run has.
         also: further columns of numbers.
         to: further places for the tables.
+        as_latex: whether to print and to write them as LaTeX; ``to.update`` stays Markdown.
 
     Raises:
         ConfigError: the request cannot be carried out.
@@ -57,12 +60,13 @@ def report(
     rows = collect_rows(places)
     columns = list(by) if by is not None else _default_columns(rows)
     tables = make_tables(rows, columns, shown or common_measure(rows), baseline, list(also))
-    text = "\n\n".join(markdown(table) for table in tables)
+    text = "\n\n".join((latex if as_latex else markdown)(table) for table in tables)
     print(text)
     if to is not None and to.markdown is not None:
         _write(to.markdown, text)
     if to is not None and to.update is not None and to.table is not None:
-        update_block(to.update, to.table, f"<!-- {_in_comment(to.command)} -->\n{text}")
+        block = "\n\n".join(markdown(table) for table in tables)
+        update_block(to.update, to.table, f"<!-- {_in_comment(to.command)} -->\n{block}")
 
 
 def _default_columns(rows: Sequence[Mapping[str, str]]) -> list[str]:

@@ -56,7 +56,11 @@ class Table:
 
 
 def make_tables(
-    rows: Sequence[Row], by: Sequence[str], measure: Measure, baseline: str | None, further: Sequence[str] = ()
+    rows: Sequence[Row],
+    by: Sequence[str],
+    measure: Measure,
+    baseline: str | Mapping[str, str] | None,
+    further: Sequence[str] = (),
 ) -> list[Table]:
     """Return a table for each protocol among the rows.
 
@@ -64,7 +68,8 @@ def make_tables(
         rows: of results files.
         by: the columns that name a line.
         measure: the figure shown.
-        baseline: the group to compare to: a value of the first column of ``by``, or ``column=value,column=value``.
+        baseline: the group to compare to: a value of the first column of ``by``, or ``column=value,column=value``, or
+            the values by their columns.
         further: columns of numbers to be shown beside the figure.
 
     Raises:
@@ -173,10 +178,12 @@ def _splits_differ(rows: Sequence[Row], others: Sequence[Row]) -> bool:
     return False
 
 
-def _wanted(baseline: str | None, by: Sequence[str]) -> dict[str, str]:
+def _wanted(baseline: str | Mapping[str, str] | None, by: Sequence[str]) -> dict[str, str]:
     """Return the baseline as column and value pairs."""
     if baseline is None:
         return {}
+    if not isinstance(baseline, str):
+        return dict(baseline)
     if "=" not in baseline:
         return {by[0]: baseline}
     wanted = {}

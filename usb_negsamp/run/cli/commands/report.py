@@ -7,17 +7,23 @@ import shlex
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli.parser import PROGRAM, Command, Once, Parser
+from usb_negsamp.run.cli.parser import PROGRAM, Command, Once, Parser, true_or_false
 from usb_negsamp.run.report.measures import MEASURES
 
 USAGE = """\
 RUN_OR_SWEEP ... [--by KEY,KEY] [--baseline NAME] [--measure NAME] [--also KEY,KEY]
-                          [--markdown FILE] [--update FILE --table NAME]"""
+                          [--markdown FILE] [--update FILE --table NAME] [--latex] [--out FILE] [--page false]
+                          [--from_files]"""
 
 ABOUT = """\
 Prints tables computed from the rows of results.csv: mean ± standard deviation of the test error over label splits, n,
 and the selection rule. A place is a run, a sweep, a folder of those, or a results.csv. Runs of different protocols
-(data, labels, network, iterations, batches) get a table each."""
+(data, labels, network, iterations, batches) get a table each.
+
+Where a place is the folder of a run, finished or not, a page is written beside the tables, one file that opens without a
+network: curves, confusion matrix, negatives, calibration, unseen classes, features, examples, the manifest, the command
+that runs it again. It is RUN/report.html, or report.html in the working directory for several places. With --out FILE
+sweeps and folders of runs are on it, too. A file that is no such page is never replaced."""
 
 
 def _declare(parser: Parser) -> None:
@@ -60,10 +66,42 @@ def _declare(parser: Parser) -> None:
         help="with --table NAME: replaces what is between <!-- table NAME --> and <!-- /table --> in FILE",
     )
     parser.add_argument("--table", action=Once, metavar="NAME", help="which table of the FILE of --update")
+    parser.add_argument(
+        "--latex",
+        nargs="?",
+        type=true_or_false,
+        const=True,
+        default=False,
+        metavar="true | false",
+        help="prints the tables as LaTeX, for the package booktabs; --markdown FILE has them so, too",
+    )
+    declare_page(parser)
+    parser.add_argument(
+        "--page",
+        type=true_or_false,
+        default=True,
+        metavar="true | false",
+        help="whether to write the page (default true)",
+    )
+
+
+def declare_page(parser: Parser) -> None:
+    """Declare where a page goes, and whether data and network are read for it."""
+    parser.add_argument("--out", action=Once, type=Path, metavar="FILE", help="writes the page there")
+    parser.add_argument(
+        "--from_files",
+        nargs="?",
+        type=true_or_false,
+        const=True,
+        default=False,
+        metavar="true | false",
+        help="the page says only what the runs' files say: data and networks are not read, which may take a while",
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
     from usb_negsamp.run.report.report import Destination, report
+    from usb_negsamp.run.training.console import Console
 
     if not options.places:
         raise ConfigError(
@@ -71,17 +109,57 @@ def _run(options: argparse.Namespace) -> int:
         )
     if (options.update is None) != (options.table is None):
         raise ConfigError("--update FILE and --table NAME belong together")
-    report(
-        options.places,
-        by=_columns("by", options.by),
-        baseline=options.baseline,
-        measure=options.measure,
-        also=_columns("also", options.also) or [],
-        to=Destination(
-            options.markdown, options.update, options.table, shlex.join([PROGRAM, "report", *options.words])
-        ),
-    )
+    console = Console()
+    runs, path = _page(options)
+    # Runs that have not finished have a page, but no row.
+    without = [] if path is None else [place for place in options.places if _is_unfinished(Path(place))]
+    for place in without:
+        console.line(f"usb-negsamp: {place} has not finished: it stands in no table")
+    places = [place for place in options.places if place not in without]
+    if places:
+        report(
+            places,
+            by=_columns("by", options.by),
+            baseline=options.baseline,
+            measure=options.measure,
+            also=_columns("also", options.also) or [],
+            to=Destination(
+                options.markdown, options.update, options.table, shlex.join([PROGRAM, "report", *options.words])
+            ),
+            as_latex=options.latex,
+        )
+    if path is not None:
+        from usb_negsamp.run.report.page.write import write_page
+
+        write_page(runs, path, with_network=not options.from_files)
+        console.line(f"usb-negsamp: wrote {path}")
     return 0
+
+
+def _page(options: argparse.Namespace) -> tuple[list[Path], Path | None]:
+    """The runs of the page, and its file; no file where none is to be written."""
+    from usb_negsamp.run.report.page.facts import is_run, runs_in
+    from usb_negsamp.run.report.page.write import destination
+
+    places = [Path(place) for place in options.places]
+    if not options.page:
+        if options.out is not None:
+            raise ConfigError("--out FILE is where the page goes, which --page false does not write")
+        return [], None
+    runs = [run for place in places for run in (runs_in(place) if options.out else [place] if is_run(place) else [])]
+    if not runs:
+        if options.out is not None:
+            raise ConfigError(f"{', '.join(options.places)}: expected the folder of a run for the page, but found none")
+        return [], None
+    return runs, destination(places, options.out)
+
+
+def _is_unfinished(place: Path) -> bool:
+    """Whether a place holds runs, but no row of any."""
+    from usb_negsamp.run.records.results import has_rows
+    from usb_negsamp.run.report.page.facts import runs_in
+
+    return bool(runs_in(place)) and not has_rows(place)
 
 
 def _columns(option: str, text: str | None) -> list[str] | None:
@@ -95,7 +173,7 @@ def _columns(option: str, text: str | None) -> list[str] | None:
 
 REPORT = Command(
     name="report",
-    summary="tables of test errors, computed from results.csv",
+    summary="tables of test errors, and a page of what happened in runs",
     usage=USAGE,
     about=ABOUT,
     declare=_declare,

@@ -1,0 +1,1 @@
+"""The page of ``usb-negsamp report``: what happened in one run or several, in one HTML file."""
