@@ -3,6 +3,8 @@
 The suite runs two processes side by side, and bit-for-bit tests need a fixed order. A test is of the lane ``runs``
 where its folder trains, and of the lane ``unit`` elsewhere: ``pytest -n 2 -m "not runs"``, ``pytest -n 2 -m runs``.
 
+Tests in ``browser`` open a page in headless Chromium: ``pytest -m browser``.
+
 Tests marked ``gpu`` need a GPU, and are skipped without one. ``pytest -m pretend_cuda`` runs them, and many runs more,
 on one that is pretended (``pretended_gpu.py``).
 """
@@ -44,6 +46,8 @@ RUNS = (
     "testing",
 )
 """Folders of tests that train."""
+BROWSER = "browser"
+"""Folder and marker of the tests that need a browser; they are left out unless asked for."""
 NO_GPU = "needs a GPU, or the program that pretends one (the environment variable PRETEND_CUDA) and -m pretend_cuda"
 
 
@@ -70,9 +74,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark the tests that train, and those of the lane of the pretended GPU, which are left out unless asked for."""
+    """Mark the tests that train, and those of the lanes that are left out unless asked for."""
     long_lane = []
+    in_browser = []
     for item in items:
+        if item.path.is_relative_to(HERE / BROWSER):
+            item.add_marker(BROWSER)
+            in_browser.append(item)
         if any(item.path.is_relative_to(HERE / folder) for folder in RUNS):
             item.add_marker("runs")
         needs_gpu = item.get_closest_marker("gpu") is not None
@@ -82,9 +90,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason=NO_GPU))
             if not needs_gpu:
                 long_lane.append(item)
-    if long_lane and not pretended_gpu.is_wanted(config.option.markexpr):
-        items[:] = [item for item in items if item not in set(long_lane)]
-        config.hook.pytest_deselected(items=long_lane)
+    left_out = [] if pretended_gpu.is_wanted(config.option.markexpr) else long_lane
+    left_out += [] if BROWSER in config.option.markexpr else in_browser
+    if left_out:
+        items[:] = [item for item in items if item not in set(left_out)]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -99,7 +99,9 @@ def features_of_test_images(algorithm: HostAlgorithm, at_most: int) -> tuple[np.
         dataset = algorithm.dataset_dict["test" if "test" in algorithm.loader_dict else "eval"]
     chosen = evenly_spaced(len(dataset), at_most)
     images = plain_images(dataset, dataset.transform, chosen.tolist())
-    batches = [{"x_lb": part, "y_lb": torch.zeros(len(part))} for part in images.split(algorithm.args.eval_batch_size)]
+    batches = [
+        {"x_lb": part, "y_lb": torch.zeros(len(part))} for part in torch.split(images, algorithm.args.eval_batch_size)
+    ]
     with keyed_randomness(algorithm.args.seed), averaged_weights(algorithm):
         parts = [output["feat"].flatten(1).float().cpu() for output, _ in outputs_of(algorithm, batches)]
     return torch.cat(parts).numpy(), np.asarray(dataset.targets)[chosen].astype(np.int64)

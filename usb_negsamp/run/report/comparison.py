@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from usb_negsamp.key import Affects
@@ -81,7 +82,9 @@ def paired_tables(
     if len(set(lines)) < len(lines):
         by, columns = [*by, RUN], [{**line, RUN: name} for line, name in zip(columns, names, strict=True)]
     full = [{**row, **line} for row, line in zip(rows, columns, strict=True)]
-    return make_tables(full, by, measure or common_measure(rows), columns[0])
+    found = make_tables(full, by, measure or common_measure(rows), columns[0])
+    # Nobody has asked for the first run's line where another protocol's table lacks it.
+    return [replace(table, lacks_baseline=False) for table in found]
 
 
 def _text(value: Any) -> str:

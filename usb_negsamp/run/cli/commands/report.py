@@ -20,10 +20,10 @@ Prints tables computed from the rows of results.csv: mean ± standard deviation 
 and the selection rule. A place is a run, a sweep, a folder of those, or a results.csv. Runs of different protocols
 (data, labels, network, iterations, batches) get a table each.
 
-Where a place is the folder of a run, finished or not, a page is written beside the tables, one file that opens without a
+Where a place is the folder of a run, finished or not, a page of HTML is written, too, in one file that needs no
 network: curves, confusion matrix, negatives, calibration, unseen classes, features, examples, the manifest, the command
 that runs it again. It is RUN/report.html, or report.html in the working directory for several places. With --out FILE
-sweeps and folders of runs are on it, too. A file that is no such page is never replaced."""
+the runs of sweeps and folders are on it, too. A file that is no such page is never replaced."""
 
 
 def _declare(parser: Parser) -> None:

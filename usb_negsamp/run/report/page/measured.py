@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from usb_negsamp.run.finished_runs.no_download import nothing_downloaded
 from usb_negsamp.run.finished_runs.rebuild import build_again
 from usb_negsamp.run.records.directory import BEST, LATEST, SPL_MODEL
 from usb_negsamp.run.records.manifest import config_of
@@ -86,7 +87,7 @@ def network_file(run: Path) -> Path | None:
 
 
 def measure(run: Path, checkpoint: Path, seed: int = 0) -> Measured:
-    """Look at the network of a run once more; nothing is written.
+    """Look at the network of a run once more; nothing is written, and no data are downloaded.
 
     Args:
         run: its folder.
@@ -96,7 +97,8 @@ def measure(run: Path, checkpoint: Path, seed: int = 0) -> Measured:
     Raises:
         ConfigError: the data are not there, or others than the run's, or the checkpoint does not fit.
     """
-    algorithm = build_again(run)
+    with nothing_downloaded():
+        algorithm = build_again(run)
     uses_negatives = "ns3l_rule" in config_of(run)
 
     from usb_negsamp.host.evaluation import judgment as judging
@@ -113,15 +115,19 @@ def measure(run: Path, checkpoint: Path, seed: int = 0) -> Measured:
         counted = _attempt("negatives", missing, lambda: judged_negatives(algorithm, table)) if uses_negatives else None
         embedded = _attempt("t-SNE", missing, lambda: _embedded(algorithm, seed))
     examples = _attempt("examples", missing, lambda: _examples(found, probs)) or ((), ())
+    right, wrong = examples
+    points, point_labels = embedded or (None, None)
     return Measured(
         NETWORKS[checkpoint.name],
         found.part,
         probs,
         found.labels,
-        *examples,
-        unseen,
-        counted,
-        *(embedded or (None, None)),
+        right=right,
+        wrong=wrong,
+        scores=unseen,
+        negatives=counted,
+        points=points,
+        point_labels=point_labels,
         missing=tuple(missing),
     )
 

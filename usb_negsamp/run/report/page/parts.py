@@ -1,4 +1,4 @@
-"""What a page is made of: sections with charts, tables, pictures and texts. Their words are escaped where they are set."""
+"""What a page is made of: sections with charts, tables, pictures and texts, which are escaped where they are set."""
 
 from __future__ import annotations
 

@@ -157,7 +157,8 @@ def spl_section(facts: RunFacts) -> Section | None:
     if not rounds:
         return None
     rates = list(dict.fromkeys(record.get(RATE) for record in rounds))
-    accuracies, losses = [], []
+    accuracies: list[Series] = []
+    losses: list[Series] = []
     for rate in rates:
         of_rate = [record for record in rounds if record.get(RATE) == rate]
         label = "rounds" if len(rates) == 1 else f"rate {rate:g}"

@@ -25,7 +25,7 @@ MOST_BYTES = 5_000_000
 GENERATOR = "usb-negsamp report"
 """By this a page of ours is known again."""
 _BYTES_OF_HEAD = 2000
-DETAILS = (
+DETAILS: tuple[tuple[dict[str, bool], str], ...] = (
     ({}, ""),
     ({"examples": False}, "To keep this page small, single images are left out."),
     ({"examples": False, "embedding": False}, "To keep this page small, single images and t-SNE are left out."),
