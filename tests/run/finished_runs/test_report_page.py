@@ -42,7 +42,7 @@ def words(found: Looked) -> dict[str, str]:
     """The notes and the charts of each section, by its title."""
     return {
         section.title: " ".join([*section.notes, *(f"{chart.title} {chart.note}" for chart in section.charts)])
-        for section in run_part(found, "run-1").sections
+        for section in run_part(found, "run-1", "one").sections
     }
 
 
@@ -116,7 +116,10 @@ def test_the_page_of_spl_is_of_the_network_that_it_leaves(write_config: WriteCon
     assert f"AUROC {100 * float(row['spl_open_auroc']):.2f}%" in sections["Predictions"]
     assert "SPL: share of the weights kept, by layer" in sections["SPL"]
     [layers] = [
-        chart for section in run_part(found, "a").sections for chart in section.charts if "by layer" in chart.title
+        chart
+        for section in run_part(found, "a", "one").sections
+        for chart in section.charts
+        if "by layer" in chart.title
     ]
     assert "classifier" in layers.description
     assert measured.point_labels is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from usb_negsamp import __version__
 from usb_negsamp.run.cli.commands.bench import BENCH
+from usb_negsamp.run.cli.commands.compare import COMPARE
 from usb_negsamp.run.cli.commands.completion import completion_command
 from usb_negsamp.run.cli.commands.doctor import DOCTOR
 from usb_negsamp.run.cli.commands.evaluate import EVAL
@@ -20,5 +21,5 @@ from usb_negsamp.run.cli.parser import RootParser
 def make_parser() -> RootParser:
     """Return the parser of the command line. Loads neither torch nor semilearn."""
     completion = completion_command(make_parser)
-    commands = (TRAIN, SWEEP, REPRODUCE, REPORT, EVAL, FIGURE, LIST, BENCH, PATCH, DOCTOR, completion)
+    commands = (TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, FIGURE, LIST, BENCH, PATCH, DOCTOR, completion)
     return RootParser(commands, __version__)

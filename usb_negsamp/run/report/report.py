@@ -51,7 +51,7 @@ def report(
         measure: the name of a measure; None, the first that every run has.
         also: further columns of numbers.
         to: further places for the tables.
-        as_latex: whether to print and to write them as LaTeX; ``to.update`` stays Markdown.
+        as_latex: whether to print them, and to write ``to.markdown``, as LaTeX.
 
     Raises:
         ConfigError: the request cannot be carried out.

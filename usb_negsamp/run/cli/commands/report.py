@@ -66,16 +66,8 @@ def _declare(parser: Parser) -> None:
         help="with --table NAME: replaces what is between <!-- table NAME --> and <!-- /table --> in FILE",
     )
     parser.add_argument("--table", action=Once, metavar="NAME", help="which table of the FILE of --update")
-    parser.add_argument(
-        "--latex",
-        nargs="?",
-        type=true_or_false,
-        const=True,
-        default=False,
-        metavar="true | false",
-        help="prints the tables as LaTeX, for the package booktabs; --markdown FILE has them so, too",
-    )
-    declare_page(parser)
+    declare_latex(parser)
+    parser.add_argument("--out", action=Once, type=Path, metavar="FILE", help="writes the page there")
     parser.add_argument(
         "--page",
         type=true_or_false,
@@ -83,11 +75,24 @@ def _declare(parser: Parser) -> None:
         metavar="true | false",
         help="whether to write the page (default true)",
     )
+    declare_from_files(parser)
 
 
-def declare_page(parser: Parser) -> None:
-    """Declare where a page goes, and whether data and network are read for it."""
-    parser.add_argument("--out", action=Once, type=Path, metavar="FILE", help="writes the page there")
+def declare_latex(parser: Parser) -> None:
+    """Declare in which form tables are printed."""
+    parser.add_argument(
+        "--latex",
+        nargs="?",
+        type=true_or_false,
+        const=True,
+        default=False,
+        metavar="true | false",
+        help="prints the tables of test errors as LaTeX, for the package booktabs",
+    )
+
+
+def declare_from_files(parser: Parser) -> None:
+    """Declare whether data and networks are read for a page."""
     parser.add_argument(
         "--from_files",
         nargs="?",
@@ -95,7 +100,7 @@ def declare_page(parser: Parser) -> None:
         const=True,
         default=False,
         metavar="true | false",
-        help="the page says only what the runs' files say: data and networks are not read, which may take a while",
+        help="the page says only what the runs' files say: data and networks, which may take a while, are not read",
     )
 
 

@@ -44,10 +44,15 @@ class RunFacts:
     log_end: tuple[str, ...] = ()
     missing: tuple[str, ...] = field(default=())
 
-    @property
-    def name(self) -> str:
-        """What the page calls it: the name of its folder."""
-        return self.folder.resolve().name
+
+def names_of(facts: Sequence[RunFacts]) -> list[str]:
+    """A name for each run: that of its folder, with as much of the path as tells the runs apart."""
+    paths = [one.folder.resolve().parts for one in facts]
+    for length in range(1, max(map(len, paths)) + 1):
+        names = ["/".join(parts[-length:]) for parts in paths]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def is_run(folder: Path) -> bool:

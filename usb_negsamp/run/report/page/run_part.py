@@ -60,12 +60,13 @@ def look_at(facts: RunFacts, with_network: bool = True) -> Looked:
     return Looked(facts, missing=(f"What the network says of the data is left out: {reason}.",))
 
 
-def run_part(looked: Looked, anchor: str, *, examples: bool = True, embedding: bool = True) -> RunPart:
+def run_part(looked: Looked, anchor: str, name: str, *, examples: bool = True, embedding: bool = True) -> RunPart:
     """The run on the page.
 
     Args:
         looked: the run.
         anchor: its place in the page.
+        name: its heading.
         examples: whether it shows single images.
         embedding: whether it shows the picture by t-SNE.
     """
@@ -87,7 +88,7 @@ def run_part(looked: Looked, anchor: str, *, examples: bool = True, embedding: b
     sections += [command_section(facts), manifest_section(facts)]
     return RunPart(
         anchor,
-        facts.name,
+        name,
         title_of(dict(facts.config)) if {"algorithm", "dataset", "num_labels"} <= set(facts.config) else "",
         facts.state,
         tuple(figures(looked).items()),

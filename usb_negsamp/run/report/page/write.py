@@ -15,7 +15,7 @@ from usb_negsamp import __version__
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.directory import REPORT
-from usb_negsamp.run.report.page.facts import is_run, read_run
+from usb_negsamp.run.report.page.facts import is_run, names_of, read_run
 from usb_negsamp.run.report.page.overview import overview
 from usb_negsamp.run.report.page.parts import Page
 from usb_negsamp.run.report.page.run_part import Looked, look_at, run_part
@@ -99,9 +99,10 @@ def page_of(
     looked: Sequence[Looked], notes: tuple[str, ...] = (), *, examples: bool = True, embedding: bool = True
 ) -> Page:
     """The page of runs, before it is written."""
+    names = names_of([one.facts for one in looked])
     parts = [
-        run_part(one, f"run-{number}", examples=examples, embedding=embedding)
-        for number, one in enumerate(looked, start=1)
+        run_part(one, f"run-{number}", name, examples=examples, embedding=embedding)
+        for number, (one, name) in enumerate(zip(looked, names, strict=True), start=1)
     ]
     if len(parts) == 1:
         return Page(f"Run {parts[0].name}", parts, notes=notes)
