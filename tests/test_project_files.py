@@ -223,6 +223,7 @@ def test_what_a_wheel_must_have_is_there_whatever_the_clone_says(archives):
 STAND_INS = {
     "python": 'echo "python $*"',
     "ruff": 'echo "ruff $*"',
+    "chromedriver": "exit 0",
     "pytest": 'echo "pytest $*"; printf "  unit: 61\\n  runs: 3600\\n" >> "${LANE_TIMES:-/dev/null}"',
 }
 
@@ -254,9 +255,10 @@ def test_a_run_of_ci_goes_through_all_lanes_and_says_what_each_took(stand_in_clo
     assert asked[:6] == ["release", "python", "ruff", "ruff", "types", "pytest"]
     assert "pytest -n 2" in lines
     assert "pytest -rs -m pretend_cuda and gpu" in lines
+    assert "pytest -rs -m browser" in lines
     table = dict(re.findall(r"^ *(\S.*?) +(\d+:\d\d)$", done.stdout, flags=re.MULTILINE))
-    lanes = ["release", "install", "lint and types", "unit", "runs", "unit tests and runs", "pretended GPU", "total"]
-    assert list(table) == lanes
+    lanes = ["release", "install", "lint and types", "unit", "runs", "unit tests and runs", "pretended GPU", "browser"]
+    assert list(table) == [*lanes, "total"]
     assert table["unit"] == "1:01"
     assert table["runs"] == "60:00"
 
