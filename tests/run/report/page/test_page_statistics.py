@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import doctest
+from pathlib import Path
 
 import numpy as np
 import pytest
+from made_runs import make_run
 
 from usb_negsamp.run.report import comparison, latex
 from usb_negsamp.run.report.page import axes, charts, pictures, record_sections, run_part, statistics
 from usb_negsamp.run.report.page.charts import Series, line_chart, scatter_chart
+from usb_negsamp.run.report.page.facts import read_run
+from usb_negsamp.run.report.page.training_sections import negative_section
 
 
 @pytest.mark.parametrize(
@@ -39,6 +43,18 @@ def test_negatives_of_images_of_unseen_classes_are_never_wrong() -> None:
     assert found.wrong.tolist() == [0.25, 0, 0]
     assert (found.wrong_images, found.of_seen, found.mean_count) == (1.0, 1, 3.0)
     assert statistics.negatives(mask, np.full(4, 7)).wrong_images is None
+
+
+@pytest.mark.parametrize(("rule", "words"), [("threshold", "for diagnosis alone"), ("oracle", "the rule oracle chose")])
+def test_true_labels_are_said_to_be_for_diagnosis_but_where_the_oracle_reads_them(
+    rule: str, words: str, tmp_path: Path
+) -> None:
+    facts = read_run(make_run(tmp_path / "one", ns3l_rule=rule))
+    counted = statistics.negatives(np.ones((2, 10), dtype=bool), np.array([0, 1]))
+    section = negative_section(facts, counted, [str(label) for label in range(10)])
+    assert section is not None
+    assert [note for note in section.notes if "true labels" in note.lower()] == [section.notes[-1]]
+    assert words in section.notes[-1]
 
 
 def test_a_line_has_gaps_where_its_values_are_no_numbers() -> None:

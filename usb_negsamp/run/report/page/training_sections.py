@@ -20,6 +20,7 @@ DIAGNOSIS = (
     "The true labels of unlabeled images are read here for diagnosis alone: no training step and no choice of a model "
     "knows them."
 )
+ORACLE = "The true labels of unlabeled images are what the rule oracle chose the negatives by."
 Records = Sequence[Mapping[str, Any]]
 
 
@@ -92,7 +93,7 @@ def _of_ns3l(facts: RunFacts, counted: Negatives | None, classes: Sequence[str])
         f"To the network that the run has left, each of {counted.images} unlabeled images without augmentation has "
         f"{counted.mean_count:.2f} negatives in the mean; {wrong}."
     )
-    notes.append(DIAGNOSIS)
+    notes.append(ORACLE if rule == "oracle" else DIAGNOSIS)
     rows = [
         [name, f"{100 * share:.1f}%", f"{100 * wrong:.2f}%"]
         for name, share, wrong in zip(classes, counted.share.tolist(), counted.wrong.tolist(), strict=True)
