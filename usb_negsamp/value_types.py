@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+ALL = "all"
+"""As ``num_labels``: of all images that have a label and are not held out."""
+AUTO = "auto"
+"""As ``validation_size``: in proportion to the labels."""
+LARGEST_NUMBER = 2**32 - 1
+
 
 def class_list(value: Any) -> int | list[int | str]:
     """Return a number of classes as it is, and a list of classes, or their text between commas, as a list.
@@ -81,3 +87,38 @@ def whole_numbers(value: Any) -> list[int]:
         return [int(float(part)) for part in parts]
     except (TypeError, ValueError):
         raise ValueError(f"expected whole numbers, but got {value!r}") from None
+
+
+def labels_or_all(value: Any) -> int | str:
+    """Return a number of labels, or ``all``.
+
+    Raises:
+        ValueError: it is neither.
+
+    >>> labels_or_all("50"), labels_or_all(" All"), labels_or_all(4e3)
+    (50, 'all', 4000)
+    """
+    return _number_or(ALL, value)
+
+
+def images_or_auto(value: Any) -> int | str:
+    """Return a number of images, or ``auto``.
+
+    Raises:
+        ValueError: it is neither.
+
+    >>> images_or_auto(142), images_or_auto("auto")
+    (142, 'auto')
+    """
+    return _number_or(AUTO, value)
+
+
+def _number_or(word: str, value: Any) -> int | str:
+    if isinstance(value, str):
+        if value.strip().lower() == word:
+            return word
+        value = float(value)
+    number = _whole(value)
+    if abs(number) > LARGEST_NUMBER:
+        raise ValueError(f"expected at most {LARGEST_NUMBER} in size, but got {value!r}")
+    return number

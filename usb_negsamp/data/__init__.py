@@ -13,6 +13,7 @@ from usb_negsamp.data.mismatch import (
 )
 from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource
 from usb_negsamp.data.sources.outliers import load_outliers, outlier_name
+from usb_negsamp.data.sources.own_pictures.options import FOLDER
 from usb_negsamp.data.sources.registry import HOST_SOURCES, SOURCES, load_source
 from usb_negsamp.data.sources.same_classes import check_same_classes
 from usb_negsamp.data.sources.torchvision_sets import stl10_folds
@@ -33,6 +34,7 @@ from usb_negsamp.data.views.transforms import evaluation_transform, strong_trans
 
 __all__ = [
     "CLASS_ORDERS",
+    "FOLDER",
     "GCNZCA",
     "HOST_SOURCES",
     "PREPROCESSING",

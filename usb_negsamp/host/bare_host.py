@@ -72,7 +72,7 @@ def _in_place_of_cifar10(train_images: ImageArrays, test_images: ImageArrays) ->
     class Images:
         def __init__(self, root: str, train: bool = True, download: bool = False) -> None:
             arrays = train_images if train else test_images
-            self.data: np.ndarray = arrays.images
+            self.data = np.asarray(arrays.images)
             self.targets: list[int] = arrays.targets.tolist()
 
     return Images

@@ -34,7 +34,7 @@ def test_the_test_part_of_the_digits_is_stratified_and_always_the_same() -> None
 
 def test_digits_are_grey_span_the_range_and_their_statistics_are_those_of_train() -> None:
     source = load_source("digits", data_dir=".", img_size=8)
-    images = source.train.images
+    images = np.asarray(source.train.images)
     assert (images[..., 0] == images[..., 1]).all()
     assert (images[..., 0] == images[..., 2]).all()
     assert (images.min(), images.max()) == (0, 255)

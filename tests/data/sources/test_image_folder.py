@@ -14,6 +14,8 @@ from PIL import EpsImagePlugin, Image
 
 from usb_negsamp import ConfigError
 from usb_negsamp.data import ImageSource, load_source
+from usb_negsamp.data.sources.image_folder import load_image_folder
+from usb_negsamp.data.sources.own_pictures.options import FolderOptions
 
 
 def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (40, 30), color: object = None) -> None:
@@ -161,6 +163,43 @@ def test_a_truncated_file_is_named(folder: Path) -> None:
     assert "half.png" in one_line(folder)
 
 
+def test_all_files_that_do_not_decode_are_one_error(folder: Path) -> None:
+    for name in ("train/cat/a.png", "train/dog/b.png", "unlabeled/c.png", "unlabeled/d.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("no picture")
+    save(folder / "unlabeled" / "1.png")
+    message = one_line(folder)
+    assert message.startswith("cannot decode 4 files as images: ")
+    assert [name in message for name in ("a.png", "b.png", "c.png", "d.png")] == [True, True, True, False]
+    assert f"and 1 more; --skip_bad leaves such files out, `usb-negsamp doctor --data_dir {folder}`" in message
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_files_that_do_not_decode_are_left_out_where_that_is_asked(folder: Path, lazy: bool) -> None:
+    for name in ("train/cat/0.png", "unlabeled/c.png", "val/dog/x.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("no picture")
+    save(folder / "train" / "cat" / "2.png", color=(0, 255, 0))
+    source = load_image_folder(folder, 16, FolderOptions(skip_bad=True, lazy=lazy))
+    assert np.asarray(source.train.images)[:, 0, 0].tolist() == [[255, 0, 0], [0, 255, 0], [0, 0, 255]]
+    assert source.train.targets.tolist() == [0, 0, 1]
+    assert (source.unlabeled, source.validation) == (None, None)
+    assert [line.split(": ")[1] for line in source.log] == [
+        str(folder / name) for name in ("train/cat/0.png", "unlabeled/c.png", "val/dog/x.png")
+    ]
+    assert "left out: cannot decode 3 files as images" in source.notes[0]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_a_class_of_bad_files_alone_is_named(folder: Path, lazy: bool) -> None:
+    (folder / "train" / "dog" / "1.png").write_text("no picture")
+    with pytest.raises(ConfigError, match="class dog has no training image that can be decoded"):
+        load_image_folder(folder, 16, FolderOptions(skip_bad=True, lazy=lazy))
+    (folder / "train" / "cat" / "1.png").write_text("no picture")
+    with pytest.raises(ConfigError, match=r"none of the training images in .* can be decoded"):
+        load_image_folder(folder, 16, FolderOptions(skip_bad=True, lazy=lazy))
+
+
 def test_floating_point_pixels_are_refused(folder: Path) -> None:
     Image.new("F", (16, 16)).save(folder / "train" / "cat" / "float.tif")
     message = one_line(folder)
@@ -238,7 +277,7 @@ def test_an_unlabeled_file_counts_once_and_not_where_it_has_a_label(folder: Path
     (folder / "unlabeled" / "3.png").symlink_to(folder / "train" / "cat" / "1.png")
     source = load(folder)
     assert source.unlabeled is not None
-    assert source.unlabeled.images[:, 0, 0].tolist() == [[0, 255, 0]]
+    assert np.asarray(source.unlabeled.images)[:, 0, 0].tolist() == [[0, 255, 0]]
     assert source.notes == (f"left out of {folder / 'unlabeled'}, since their files are counted already: 2 names",)
 
 
@@ -294,4 +333,4 @@ def test_a_thousand_small_jpegs_decode_in_seconds_and_in_order(tmp_path: Path) -
     source = load(tmp_path, img_size=32)
     assert time.perf_counter() - start < 10
     expected = np.concatenate([shades[0::2], shades[1::2]])
-    assert np.abs(source.train.images.mean(axis=(1, 2, 3)) - expected).max() <= 1
+    assert np.abs(np.asarray(source.train.images).mean(axis=(1, 2, 3)) - expected).max() <= 1

@@ -123,7 +123,7 @@ def test_grey_images_on_disk_are_read_without_a_network(
     source = load_source(name, data_dir=tmp_path, img_size=28)
     assert source.train.images.shape == (20, 28, 28, 3)
     assert source.train.images.dtype == np.uint8
-    assert all(np.array_equal(source.train.images[..., channel], images) for channel in range(3))
+    assert all(np.array_equal(np.asarray(source.train.images)[..., channel], images) for channel in range(3))
     assert source.train.targets.tolist() == [*range(10), *range(10)]
     assert source.train.targets.dtype == np.int64
     assert source.test is not None

@@ -196,3 +196,58 @@ def test_validation_images_that_cannot_be_shared_are_refused() -> None:
         labeled_split(targets, **options, validation_size=13, validation_shares="equal")
     with pytest.raises(ConfigError, match="unknown validation_shares 'equel'; did you mean 'equal'"):
         labeled_split(targets, **options, validation_size=12, validation_shares="equel")
+
+
+SIZES = (12, 30, 9)
+
+
+def shares(num_labels: int, **options: Any) -> list[int]:
+    """Labels of each class of three sizes, in an uneven split."""
+    targets = np.repeat(np.arange(3), SIZES)
+    keys = {"num_classes": 3, "validation_size": 0, "split_seed": 0, "uneven": True, **options}
+    split = labeled_split(targets, num_labels=num_labels, **keys)
+    assert len(split.labeled) == num_labels
+    return np.bincount(targets[split.labeled], minlength=3).tolist()
+
+
+def test_what_is_left_of_equal_shares_goes_to_the_largest_classes() -> None:
+    assert [shares(number) for number in (3, 4, 5, 6, 26)] == [[1, 1, 1], [1, 2, 1], [2, 2, 1], [2, 2, 2], [9, 9, 8]]
+    assert shares(sum(SIZES)) == list(SIZES)
+
+
+def test_uneven_labels_are_reproducible_and_among_those_of_more_labels() -> None:
+    targets = np.repeat(np.arange(3), SIZES)
+
+    def split(num_labels: int, seed: int) -> Any:
+        return labeled_split(
+            targets, num_labels=num_labels, num_classes=3, validation_size=6, split_seed=seed, uneven=True
+        )
+
+    assert split(7, 1).digest == split(7, 1).digest
+    assert split(7, 1).digest != split(7, 2).digest
+    assert set(split(7, 1).labeled) < set(split(8, 1).labeled)
+    assert np.array_equal(split(7, 1).validation, split(8, 1).validation)
+
+
+def test_a_multiple_is_split_as_where_only_multiples_are_allowed() -> None:
+    targets = np.repeat(np.arange(3), SIZES)
+    keys: dict[str, Any] = {"num_labels": 9, "num_classes": 3, "validation_size": 5, "split_seed": 3}
+    assert labeled_split(targets, **keys, uneven=True).digest == labeled_split(targets, **keys).digest
+
+
+def test_errors_name_classes() -> None:
+    with pytest.raises(ConfigError, match="class cow has 9 images, but 10 labeled and 0 validation"):
+        shares(30, classes=("ant", "bee", "cow"))
+    with pytest.raises(ConfigError, match="num_labels: expected a whole number of at least 3, but got 2"):
+        shares(2)
+    targets = np.array([0, 0, 1, 2])
+    with pytest.raises(ConfigError, match="class bee has 1 images, none of which is left to be labeled"):
+        labeled_split(
+            targets,
+            num_labels=1,
+            num_classes=3,
+            validation_size=3,
+            split_seed=0,
+            uneven=True,
+            classes=("ant", "bee", "cow"),
+        )

@@ -52,7 +52,7 @@ LARGEST = {
 """A key that is larger in the file is cut to this."""
 
 NUM_CLASSES = {**CLASSES_OF_SOURCE, "image_folder": 200}
-"""By data set; the only image folder is TinyImageNet's."""
+"""By data set; image folders are TinyImageNet's, or a user's own."""
 
 TAGS = {
     "ns3l": {"train/ns3l_loss", "train/ns3l_negatives"},
@@ -103,7 +103,14 @@ def random_images(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def resolved(path: str, **changes: Any) -> Resolved:
-    return resolve(Sources(path, {**read_yaml(ROOT / path), "device": "cpu", **changes}, {}))
+    return resolve(Sources(path, {**of_file(path), "device": "cpu", **changes}, {}))
+
+
+def of_file(path: str) -> dict[str, Any]:
+    """What the file gives and, where it is for folders of anybody's that say it themselves, a number of classes."""
+    values = read_yaml(ROOT / path)
+    of_folders = {} if values.get("dataset") != "image_folder" else {"num_classes": NUM_CLASSES["image_folder"]}
+    return {**of_folders, **values}
 
 
 def shrunken(path: str, save_dir: Path) -> Resolved:

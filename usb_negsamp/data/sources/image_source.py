@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from usb_negsamp.data.memory import check_fits
+from usb_negsamp.data.sources.chosen_images import ChosenImages
+from usb_negsamp.data.sources.looked_up import LookedUpImages
 
 
 @dataclass(frozen=True)
@@ -15,16 +17,22 @@ class ImageArrays:
     """RGB images decoded once, all of one size, with their class indices.
 
     Attributes:
-        images: (N, H, W, 3) uint8.
+        images: (N, H, W, 3) uint8; also such that are looked up where they lie.
         targets: (N,) int64 in [0, K); -1 where no label is known.
     """
 
-    images: np.ndarray
+    images: np.ndarray | LookedUpImages
     targets: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.targets)
+
+    def chosen(self, indices: np.ndarray) -> ImageArrays:
+        """The images at ``indices`` with their targets: a copy of an array, and no copy of what is looked up."""
+        images = self.images
+        found = ChosenImages((images, indices)) if isinstance(images, LookedUpImages) else images[indices]
+        return ImageArrays(found, self.targets[indices])
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class ImageSource:
         horizontal_flip: whether a mirrored image is still of its class (digits: no).
         folds: labeled parts that the data set itself defines, as indices into ``train``; without any, empty.
         notes: what to say of how it was read.
+        log: what its log says beside the notes, such as every file that was left out.
     """
 
     name: str
@@ -56,6 +65,7 @@ class ImageSource:
     horizontal_flip: bool
     folds: tuple[np.ndarray, ...] = ()
     notes: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
 
 
 def empty_images(number: int, img_size: int) -> np.ndarray:
@@ -68,23 +78,50 @@ def empty_images(number: int, img_size: int) -> np.ndarray:
     return np.empty((number, img_size, img_size, 3), dtype=np.uint8)
 
 
-def channel_statistics(images: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def images_at_once(img_size: int) -> int:
+    """How many images of a side go through memory at once where all of them would not fit: at most 1,024, and 256 MiB.
+
+    >>> images_at_once(32), images_at_once(1024)
+    (1024, 85)
+    """
+    return max(1, min(1024, 2**28 // (3 * img_size**2)))
+
+
+Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""Mean and standard deviation per channel, of pixel values scaled to [0, 1]."""
+
+
+class ChannelCounts:
+    """Counts of the 256 values of each channel, over images that come one part after the other."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros((3, 256), dtype=np.int64)
+
+    def add(self, images: np.ndarray) -> None:
+        """Count (N, H, W, 3) uint8 images."""
+        for start in range(0, len(images), 1024):  # in parts: bincount widens every pixel to 8 bytes
+            part = images[start : start + 1024]
+            for channel in range(3):
+                self._counts[channel] += np.bincount(part[..., channel].ravel(), minlength=256)
+
+    @property
+    def statistics(self) -> Statistics:
+        """Mean and standard deviation of what was counted; see :func:`channel_statistics`."""
+        counts = [[int(count) for count in of_channel] for of_channel in self._counts]
+        (mean_r, std_r), (mean_g, std_g), (mean_b, std_b) = map(_mean_and_std, counts)
+        return (mean_r, mean_g, mean_b), (std_r, std_g, std_b)
+
+
+def channel_statistics(images: np.ndarray) -> Statistics:
     """Return mean and standard deviation per channel of (N, H, W, 3) uint8 images, with pixels scaled to [0, 1].
 
     They come from exact counts of the 256 values, in whole numbers to the last division, so they depend neither on the
     order of the images nor on the platform. A channel that is constant gets standard deviation 1, so that normalizing
     never divides by zero.
     """
-    statistics = [_mean_and_std(_value_counts(images[..., channel])) for channel in range(3)]
-    (mean_r, std_r), (mean_g, std_g), (mean_b, std_b) = statistics
-    return (mean_r, mean_g, mean_b), (std_r, std_g, std_b)
-
-
-def _value_counts(channel: np.ndarray) -> list[int]:
-    counts = np.zeros(256, dtype=np.int64)
-    for start in range(0, len(channel), 1024):  # in parts: bincount widens every pixel to 8 bytes
-        counts += np.bincount(channel[start : start + 1024].ravel(), minlength=256)
-    return [int(count) for count in counts]
+    counts = ChannelCounts()
+    counts.add(images)
+    return counts.statistics
 
 
 def _mean_and_std(counts: list[int]) -> tuple[float, float]:

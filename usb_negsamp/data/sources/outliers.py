@@ -27,7 +27,7 @@ def load_outliers(name: str, *, data_dir: str | Path, img_size: int) -> np.ndarr
     names = sorted({*SOURCES, *HOST_SOURCES} - {"image_folder"})
     if name in names:
         source = load_source(name, data_dir=data_dir, img_size=img_size)
-        return (source.test or source.train).images
+        return np.asarray((source.test or source.train).images)
     folder = Path(name).expanduser()
     if name == "image_folder" or (not folder.is_dir() and len(folder.parts) > 1):
         raise ConfigError(f"ood_data: expected a data set or the path of a folder of pictures, but got {name!r}")

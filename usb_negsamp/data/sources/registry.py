@@ -9,6 +9,7 @@ from pathlib import Path
 from usb_negsamp.data.sources.digits import load_digits_source
 from usb_negsamp.data.sources.image_folder import load_image_folder
 from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource
+from usb_negsamp.data.sources.own_pictures.options import FolderOptions
 from usb_negsamp.data.sources.torchvision_sets import (
     load_cifar10,
     load_cifar100,
@@ -22,7 +23,7 @@ from usb_negsamp.errors import ConfigError, unknown
 
 __all__ = ["HOST_SOURCES", "SOURCES", "ImageArrays", "ImageSource", "load_source"]
 
-Loader = Callable[[Path, int], ImageSource]
+Loader = Callable[..., ImageSource]
 
 SOURCES: dict[str, Loader] = {
     "digits": load_digits_source,
@@ -42,7 +43,14 @@ HOST_SOURCES: dict[str, Loader] = {
 """Loaders of sets that the host has loaders for, too: for splits and preprocessing that the host's do not offer."""
 
 
-def load_source(name: str, *, data_dir: str | Path, img_size: int, horizontal_flip: bool | None = None) -> ImageSource:
+def load_source(
+    name: str,
+    *,
+    data_dir: str | Path,
+    img_size: int,
+    horizontal_flip: bool | None = None,
+    folder: FolderOptions | None = None,
+) -> ImageSource:
     """Load the source ``name`` with square images of side ``img_size``.
 
     Args:
@@ -50,6 +58,7 @@ def load_source(name: str, *, data_dir: str | Path, img_size: int, horizontal_fl
         data_dir: the folder that holds the data; ``digits`` needs none and ignores it.
         img_size: side of the images, in pixels.
         horizontal_flip: whether images may be mirrored; None keeps what the source says of itself.
+        folder: how the pictures of ``image_folder`` are read; no other source reads it.
 
     Raises:
         ConfigError: unknown name, a size that is not positive, or data that the source refuses.
@@ -59,7 +68,9 @@ def load_source(name: str, *, data_dir: str | Path, img_size: int, horizontal_fl
         raise unknown("data source", name, loaders)
     if img_size < 1:
         raise ConfigError(f"img_size: expected at least 1 pixel, but got {img_size}")
-    source = loaders[name](Path(data_dir), img_size)
+    load = loaders[name]
+    options = (folder,) if load is load_image_folder else ()
+    source = load(Path(data_dir), img_size, *options)
     if horizontal_flip is None:
         return source
     return dataclasses.replace(source, horizontal_flip=horizontal_flip)

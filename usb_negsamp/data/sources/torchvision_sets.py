@@ -196,7 +196,7 @@ def _source(
     horizontal_flip: bool,
     unlabeled: ImageArrays | None = None,
 ) -> ImageSource:
-    mean, std = HOST_STATISTICS.get(name) or channel_statistics(train.images)
+    mean, std = HOST_STATISTICS.get(name) or channel_statistics(np.asarray(train.images))
     return ImageSource(
         name=name,
         classes=classes,

@@ -22,6 +22,7 @@ from usb_negsamp.data.splits.sampling import (
     check_targets,
     class_order,
     held_out_shares,
+    nearly_equal_shares,
     split_digest,
     whole_number,
 )
@@ -54,23 +55,28 @@ def labeled_split(
     split_seed: int,
     folds: Sequence[np.ndarray] = (),
     validation_shares: str = "proportional",
+    uneven: bool = False,
+    classes: Sequence[str] = (),
 ) -> Split:
     """Draw a class-balanced labeled part and a stratified validation part.
 
     Args:
         targets: (N,) class indices; an image with -1 has no known label and always ends up in ``unlabeled``.
         num_labels: labeled images over all classes: a multiple of ``num_classes``, or exactly all that have a label
-            and are not held out for validation.
+            and are not held out for validation; with ``uneven`` any number of at least ``num_classes``.
         num_classes: number of classes K.
         validation_size: images held out.
         split_seed: non-negative; the only source of chance.
         folds: labeled parts that the data set itself defines, as indices into ``targets``. Where their size is
             ``num_labels``, fold ``split_seed`` is the labeled part, and the validation part is drawn from the others.
         validation_shares: of the classes in the validation part, ``proportional`` to their sizes or ``equal``.
+        uneven: whether ``num_labels`` need be no multiple: what is left of equal shares goes to the largest classes,
+            one label each.
+        classes: names, for messages; without any, classes are named by their indices.
 
     Raises:
-        ConfigError: ``num_labels`` is neither such a multiple nor all; a class has too few images; a target is out of
-            range; there is no fold ``split_seed``.
+        ConfigError: ``num_labels`` is neither such a multiple nor all; a class has too few images, or none with a
+            label is left of it; a target is out of range; there is no fold ``split_seed``.
     """
     targets = np.asarray(targets)
     check_targets(targets)
@@ -93,9 +99,15 @@ def labeled_split(
         labeled_sizes = np.bincount(targets[fold], minlength=num_classes)
     elif num_labels == num_known - validation_size:
         labeled_sizes = sizes - validation_sizes
+    elif uneven:
+        whole_number("num_labels", num_labels, num_classes)
+        labeled_sizes = nearly_equal_shares(num_labels, sizes)
     else:
         labeled_sizes = np.full(num_classes, _labels_per_class(num_labels, num_classes))
-    _check_sizes(sizes, labeled_sizes, validation_sizes)
+    names = classes or [str(label) for label in range(num_classes)]
+    _check_sizes(sizes, labeled_sizes, validation_sizes, names)
+    if uneven:
+        _check_each_has_labels(sizes, labeled_sizes, names)
 
     labeled, validation = [], []
     for label in range(num_classes):
@@ -144,13 +156,25 @@ def _labels_per_class(num_labels: int, num_classes: int) -> int:
     return num_labels // num_classes
 
 
-def _check_sizes(sizes: np.ndarray, labeled_sizes: np.ndarray, validation_sizes: np.ndarray) -> None:
+def _check_each_has_labels(sizes: np.ndarray, labeled_sizes: np.ndarray, names: Sequence[str]) -> None:
+    without = np.flatnonzero(labeled_sizes == 0)
+    if len(without):
+        label = int(without[0])
+        raise ConfigError(
+            f"class {names[label]} has {sizes[label]} images, none of which is left to be labeled: the other classes "
+            f"have all {labeled_sizes.sum()} labels; give a smaller validation_size, or more labels"
+        )
+
+
+def _check_sizes(
+    sizes: np.ndarray, labeled_sizes: np.ndarray, validation_sizes: np.ndarray, names: Sequence[str]
+) -> None:
     short = np.flatnonzero(labeled_sizes + validation_sizes > sizes)
     if len(short) == 0:
         return
     label = int(short[0])
     more = f" (and {len(short) - 1} more classes are too small)" if len(short) > 1 else ""
     raise ConfigError(
-        f"class {label} has {sizes[label]} images, but {labeled_sizes[label]} labeled and "
+        f"class {names[label]} has {sizes[label]} images, but {labeled_sizes[label]} labeled and "
         f"{validation_sizes[label]} validation images are asked of it{more}; smallest class: {sizes.min()} images"
     )

@@ -82,6 +82,7 @@ def open_set_split(
     validation: int = 0,
     seed: int = 0,
     validation_shares: str = "proportional",
+    classes: Sequence[str] = (),
 ) -> OpenSetSplit:
     """Split training images into labeled ones of seen classes, a pool of seen and unseen ones, and validation.
 
@@ -97,6 +98,7 @@ def open_set_split(
         validation: images held out first, of all classes.
         seed: non-negative; the only source of chance.
         validation_shares: of all classes in the validation part, ``proportional`` to their sizes or ``equal``.
+        classes: names of all classes, for messages; without any, classes are named by their indices.
 
     Raises:
         ConfigError: an option is out of range, or a class has too few images for what is asked of it.
@@ -128,7 +130,7 @@ def open_set_split(
     asked = {"labeled": labeled_sizes, "unlabeled": pool_sizes, "validation": validation_sizes}
     if includes_labeled:
         del asked["unlabeled"]
-    _check_sizes(sizes, asked, seen, options)
+    _check_sizes(sizes, asked, seen, options, classes or [str(label) for label in range(len(sizes))])
 
     parts: dict[str, list[np.ndarray]] = {"labeled": [], "unlabeled": [], "validation": []}
     for label, size in enumerate(sizes):
@@ -225,7 +227,9 @@ def _class_sizes(targets: np.ndarray) -> np.ndarray:
     return np.bincount(targets)
 
 
-def _check_sizes(sizes: np.ndarray, asked: dict[str, np.ndarray], seen: list[int], options: dict[str, Any]) -> None:
+def _check_sizes(
+    sizes: np.ndarray, asked: dict[str, np.ndarray], seen: list[int], options: dict[str, Any], names: Sequence[str]
+) -> None:
     short = np.flatnonzero(sum(asked.values()) > sizes)
     if len(short) == 0:
         return
@@ -236,4 +240,6 @@ def _check_sizes(sizes: np.ndarray, asked: dict[str, np.ndarray], seen: list[int
         f"{name}={options[name]}" for name in ("protocol", "mismatch", "num_unlabeled") if options[name] is not None
     )
     more = f"; and {len(short) - 1} more classes are too small" if len(short) > 1 else ""
-    raise ConfigError(f"{kind} class {label} has {sizes[label]} images, but {parts} are asked of it ({by}){more}")
+    raise ConfigError(
+        f"{kind} class {names[label]} has {sizes[label]} images, but {parts} are asked of it ({by}){more}"
+    )

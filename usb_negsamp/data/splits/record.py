@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from usb_negsamp.data.sources.image_source import ImageSource
 from usb_negsamp.data.splits.labeled import Split
 from usb_negsamp.data.splits.open_set import OpenSetSplit
 from usb_negsamp.data.splits.sampling import split_digest
@@ -25,6 +26,7 @@ class SplitRecord:
         validation: indices into those of the (labeled) source.
         figures: numbers of images and what follows from them, for the manifest.
         lines: what to print when the run starts.
+        log: what its log alone says.
     """
 
     digest: str
@@ -33,6 +35,12 @@ class SplitRecord:
     validation: np.ndarray
     figures: Mapping[str, Any] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+    def with_notes(self, *sources: ImageSource) -> SplitRecord:
+        """The same, with what is to be said of how the ``sources`` were read."""
+        lines = tuple(line for source in sources for line in source.notes)
+        return replace(self, lines=(*self.lines, *lines), log=tuple(line for source in sources for line in source.log))
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

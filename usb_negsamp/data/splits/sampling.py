@@ -32,6 +32,19 @@ def proportional_shares(total: int, sizes: np.ndarray) -> np.ndarray:
     return shares
 
 
+def nearly_equal_shares(total: int, sizes: np.ndarray) -> np.ndarray:
+    """Share ``total`` equally by largest remainders, in whole numbers.
+
+    The remainders are all the same: the largest classes get one more, and of those of one size lower ones.
+
+    >>> nearly_equal_shares(8, np.array([5, 9, 5])).tolist()
+    [3, 3, 2]
+    """
+    shares, missing = np.full(len(sizes), total // len(sizes)), total % len(sizes)
+    shares[np.argsort(-sizes, kind="stable")[:missing]] += 1
+    return shares
+
+
 SHARES = ("proportional", "equal")
 
 

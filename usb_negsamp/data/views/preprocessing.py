@@ -18,7 +18,8 @@ import numpy as np
 
 from usb_negsamp.data.announcing import announced
 from usb_negsamp.data.sources.image_source import ImageSource
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.data.sources.looked_up import LookedUpImages
+from usb_negsamp.errors import ConfigError, expected, unknown
 
 PREPROCESSING = ("mean_std", "minus_one_to_one", "gcn_zca")
 
@@ -159,6 +160,8 @@ def fit_preprocessing(name: str, source: ImageSource) -> Preprocessing:
     if name == "minus_one_to_one":
         return MINUS_ONE_TO_ONE
     if name == "gcn_zca":
+        if isinstance(source.train.images, LookedUpImages):
+            raise expected("lazy_images", "false with preprocessing gcn_zca, which keeps whitened images", "true")
         return GCNZCA.fit(source.train.images)
     raise unknown("preprocessing", name, PREPROCESSING)
 

@@ -7,7 +7,6 @@ data sets (``labeled_dataset``, :mod:`usb_negsamp.host.datasets.domain_adaptatio
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 from typing import Any
 
@@ -15,27 +14,30 @@ import numpy as np
 from semilearn.core.utils import build as host_build
 
 from usb_negsamp.data import (
+    FOLDER,
     HOST_SOURCES,
     SOURCES,
-    ImageArrays,
     ImageSource,
     closed_record,
     labeled_split,
     load_source,
 )
 from usb_negsamp.data.sources.chosen_images import ChosenImages
-from usb_negsamp.errors import ConfigError
+from usb_negsamp.data.sources.own_pictures.options import FolderOptions
+from usb_negsamp.errors import ConfigError, expected
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
     DatasetParts,
+    Images,
     image_digest,
     split_seed,
     validation_shares,
-    validation_size,
 )
 from usb_negsamp.host.datasets.domain_adaptation import adapts, build_adaptation
 from usb_negsamp.host.datasets.open_set import build_open_set, check_even
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, Loader
+from usb_negsamp.host.datasets.split_sizes import split_sizes
+from usb_negsamp.value_types import ALL
 
 KEYS_OF_OUR_SOURCES = ("validation_size", "preprocessing", "augmentation", "seen_classes")
 """Keys that the host's own loaders do not carry out."""
@@ -45,7 +47,7 @@ def build_source(
     args: Any,
     algorithm: str,
     dataset: str,
-    num_labels: int | None,
+    num_labels: int | str | None,
     num_classes: int,
     data_dir: str = "./data",
     include_lb_to_ulb: bool = True,
@@ -59,17 +61,24 @@ def build_source(
     if adapts(args):
         return build_adaptation(args, algorithm, dataset, num_labels, num_classes, data_dir)
     source = load_source(
-        dataset, data_dir=data_dir, img_size=args.img_size, horizontal_flip=getattr(args, "horizontal_flip", None)
+        dataset,
+        data_dir=data_dir,
+        img_size=args.img_size,
+        horizontal_flip=getattr(args, "horizontal_flip", None),
+        folder=FolderOptions.from_arguments(args),
     )
     if getattr(args, "seen_classes", None) is not None:
-        return build_open_set(args, algorithm, source, num_labels, num_classes, data_dir)
+        if num_labels == ALL:
+            raise expected("num_labels", "a multiple of the number of seen classes", ALL)
+        asked = None if num_labels is None else int(num_labels)
+        return build_open_set(args, algorithm, source, asked, num_classes, data_dir)
     if num_labels is None:
         raise ConfigError("num_labels: expected a number, but got none")
     return _build_closed(args, algorithm, source, num_labels, num_classes, include_lb_to_ulb)
 
 
 def _build_closed(
-    args: Any, algorithm: str, source: ImageSource, num_labels: int, num_classes: int, include_lb_to_ulb: bool
+    args: Any, algorithm: str, source: ImageSource, asked_labels: int | str, num_classes: int, include_lb_to_ulb: bool
 ) -> DatasetDict:
     if num_classes != len(source.classes):
         raise ConfigError(
@@ -78,20 +87,25 @@ def _build_closed(
         )
     check_even(args, source.name)
     train = source.train
+    num_labels, num_held_out = split_sizes(args, source, asked_labels)
+    # The host's own trackers (wandb, aim) name a run by it.
+    args.num_labels = num_labels
     split = labeled_split(
         train.targets,
         num_labels=num_labels,
         num_classes=num_classes,
-        validation_size=validation_size(args, source),
+        validation_size=num_held_out,
         split_seed=split_seed(args),
         folds=source.folds,
         validation_shares=validation_shares(args),
+        uneven=source.name == FOLDER,
+        classes=source.classes,
     )
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     labeled = split.labeled
     in_pool = np.concatenate([split.labeled, split.unlabeled]) if include_lb_to_ulb else split.unlabeled
-    pool: list[tuple[np.ndarray, np.ndarray | None]] = [(train.images, in_pool)]
+    pool: list[tuple[Images, np.ndarray | None]] = [(train.images, in_pool)]
     unlabeled_targets = train.targets[in_pool]
     if source.unlabeled is not None:
         pool.append((source.unlabeled.images, None))
@@ -109,7 +123,7 @@ def _build_closed(
 
     validation = source.validation
     if validation is None and len(split.validation):
-        validation = ImageArrays(train.images[split.validation], train.targets[split.validation])
+        validation = train.chosen(split.validation)
     held_out = [part for part in (validation, source.test) if part is not None]
     if not held_out:
         raise ConfigError(
@@ -124,16 +138,17 @@ def _build_closed(
         num_validation=0 if validation is None else len(validation),
         num_test=0 if source.test is None else len(source.test),
     )
-    record = dataclasses.replace(record, lines=(*record.lines, *source.notes))
+    record = record.with_notes(source)
+    labeled_part = train.chosen(labeled)
     evaluated = [parts.evaluated(part.images, part.targets) for part in held_out]
     datasets = {
-        "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
+        "train_lb": parts.labeled(labeled_part.images, labeled_part.targets),
         "train_ulb": parts.unlabeled(unlabeled_images, unlabeled_targets),
         "eval": evaluated[0],
         "test": evaluated[1] if len(evaluated) > 1 else None,
     }
     digest = image_digest(train, source.unlabeled, source.validation, source.test)
-    return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record))
+    return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record, num_held_out=num_held_out))
 
 
 def host_or_source(host_loader: Loader) -> Loader:

@@ -11,6 +11,7 @@ from typing import Any
 
 from usb_negsamp.data import SplitRecord
 from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.value_types import AUTO
 
 NAMES = {"train_lb": "labeled", "train_ulb": "unlabeled", "eval": "evaluation", "test": "test"}
 """What the host's data sets are, by its names for them."""
@@ -26,6 +27,7 @@ class BuiltData:
         split_digest: SHA-256 that names the split; None where nothing is drawn.
         split: index arrays, figures and lines of the split; None where the host's own loader drew it.
         sizes: of that loader's data sets, by their names there.
+        num_held_out: training images held out for validation; None where the host's own loader read them.
     """
 
     num_labels: int | None
@@ -33,6 +35,17 @@ class BuiltData:
     split_digest: str | None = None
     split: SplitRecord | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
+    num_held_out: int | None = None
+
+    def counted(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """A configuration with numbers in the places of what was asked for in words (``all``, ``auto``) or by none."""
+        held_out = {"validation_size": self.num_held_out} if config.get("validation_size") == AUTO else {}
+        return {**config, "num_labels": self.num_labels, **held_out}
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """What the log says of the data beside :attr:`lines`."""
+        return self.split.log if self.split is not None else ()
 
     @property
     def figures(self) -> dict[str, Any] | None:

@@ -10,8 +10,12 @@ import numpy as np
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
 from usb_negsamp.data import ImageArrays, ImageSource
-from usb_negsamp.data.sources.chosen_images import ChosenImages
+from usb_negsamp.data.announcing import announced
+from usb_negsamp.data.sources.image_source import images_at_once
+from usb_negsamp.data.sources.looked_up import LookedUpImages
 from usb_negsamp.host.datasets.image_views import image_views
+
+Images = np.ndarray | LookedUpImages
 
 UNKNOWN = -1
 """Stands for a label that is not known, or that no train step may know."""
@@ -32,15 +36,15 @@ class DatasetParts:
         self.num_classes = num_classes
         self.views = image_views(args, source)
 
-    def labeled(self, images: np.ndarray, targets: np.ndarray) -> BasicDataset:
+    def labeled(self, images: Images, targets: np.ndarray) -> BasicDataset:
         """Images with weak views (DeFixMatch takes strong ones too) and their labels."""
         return self._dataset(self.views.stored(images), targets, weak=True)
 
-    def unlabeled(self, images: ChosenImages, targets: np.ndarray) -> BasicDataset:
+    def unlabeled(self, images: Images, targets: np.ndarray) -> BasicDataset:
         """Images with the views of the algorithm. It hands out no targets, but keeps them."""
         return self._dataset(self.views.stored(images), targets, weak=True, is_ulb=True)
 
-    def evaluated(self, images: np.ndarray, targets: np.ndarray) -> BasicDataset:
+    def evaluated(self, images: Images, targets: np.ndarray) -> BasicDataset:
         """Images as they are, and their labels."""
         return self._dataset(self.views.stored(images), targets)
 
@@ -75,8 +79,11 @@ def image_digest(*parts: ImageArrays | None) -> str:
     for part in parts:
         if part is not None:
             # Piece by piece: a copy of a large set would take as much memory again.
-            for start in range(0, len(part.images), 1024):
-                digest.update(np.ascontiguousarray(part.images[start : start + 1024]).data)
+            at_once = images_at_once(part.images.shape[1])
+            with announced("reading images for their digest", len(part)) as tell:
+                for start in range(0, len(part), at_once):
+                    digest.update(np.ascontiguousarray(part.images[start : start + at_once]).data)
+                    tell(start + at_once)
             digest.update(part.targets.astype("<i8").tobytes())
     return digest.hexdigest()
 
@@ -87,8 +94,8 @@ def split_seed(args: Any) -> int:
     return int(args.seed if seed is None else seed)
 
 
-def validation_size(args: Any, source: ImageSource) -> int:
-    """How many training images to hold out: none where the source has a validation part of its own."""
+def validation_size(args: Any, source: ImageSource) -> Any:
+    """How many training images to hold out, or ``auto``: none where the source has a validation part of its own."""
     return (getattr(args, "validation_size", 0) or 0) if source.validation is None else 0
 
 

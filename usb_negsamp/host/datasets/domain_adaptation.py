@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from usb_negsamp.data import (
+    FOLDER,
     ImageArrays,
     ImageSource,
     Split,
@@ -30,6 +31,7 @@ from usb_negsamp.data import (
     load_source,
 )
 from usb_negsamp.data.sources.chosen_images import ChosenImages
+from usb_negsamp.data.sources.own_pictures.options import FolderOptions
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
@@ -38,8 +40,9 @@ from usb_negsamp.host.datasets.dataset_parts import (
     split_seed,
     unknown_targets,
     validation_shares,
-    validation_size,
 )
+from usb_negsamp.host.datasets.split_sizes import split_sizes
+from usb_negsamp.value_types import ALL
 
 KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
 
@@ -50,7 +53,7 @@ def adapts(args: Any) -> bool:
 
 
 def build_adaptation(
-    args: Any, algorithm: str, dataset: str, num_labels: int | None, num_classes: int, data_dir: str
+    args: Any, algorithm: str, dataset: str, num_labels: int | str | None, num_classes: int, data_dir: str
 ) -> DatasetDict:
     """Build the host's dictionary of data sets from two sources.
 
@@ -85,17 +88,19 @@ def build_adaptation(
 
     mirrored = labeled.horizontal_flip and unlabeled.horizontal_flip
     parts = DatasetParts(args, algorithm, dataclasses.replace(labeled, horizontal_flip=mirrored), num_classes)
-    train = labeled.train
     indices = split.labeled
     if algorithm == "fullysupervised":
         indices = np.union1d(split.labeled, split.unlabeled)
+    labeled_part = labeled.train.chosen(indices)
     datasets = {
-        "train_lb": parts.labeled(train.images[indices], train.targets[indices]),
+        "train_lb": parts.labeled(labeled_part.images, labeled_part.targets),
         "train_ulb": parts.unlabeled(pool, unknown_targets(len(pool))),
         "eval": parts.evaluated(validation.images, validation.targets),
         "test": parts.evaluated(unlabeled.test.images, unlabeled.test.targets),
     }
-    return DatasetDict(datasets, BuiltData(len(split.labeled), digest, record.digest, record))
+    return DatasetDict(
+        datasets, BuiltData(len(split.labeled), digest, record.digest, record, num_held_out=len(split.validation))
+    )
 
 
 def _sources(args: Any, dataset: str, data_dir: str) -> tuple[ImageSource, ImageSource]:
@@ -106,23 +111,25 @@ def _sources(args: Any, dataset: str, data_dir: str) -> tuple[ImageSource, Image
             f"labeled_dataset and unlabeled_dataset: expected two data sets, but got {names[0]!r} in {folders[0]} "
             "for both"
         )
-    flip = getattr(args, "horizontal_flip", None)
+    flip, read = getattr(args, "horizontal_flip", None), FolderOptions.from_arguments(args)
     labeled, unlabeled = (
-        load_source(name, data_dir=folder, img_size=args.img_size, horizontal_flip=flip)
+        load_source(name, data_dir=folder, img_size=args.img_size, horizontal_flip=flip, folder=read)
         for name, folder in zip(names, folders, strict=True)
     )
     return labeled, unlabeled
 
 
-def _split(args: Any, labeled: ImageSource, num_labels: int | None, num_classes: int) -> Split:
-    held_out = validation_size(args, labeled)
+def _split(args: Any, labeled: ImageSource, num_labels: int | str | None, num_classes: int) -> Split:
+    sizes = split_sizes(args, labeled, ALL if num_labels is None else num_labels)
     return labeled_split(
         labeled.train.targets,
-        num_labels=len(labeled.train) - held_out if num_labels is None else num_labels,
+        num_labels=sizes.num_labels,
         num_classes=num_classes,
-        validation_size=held_out,
+        validation_size=sizes.validation,
         split_seed=split_seed(args),
         validation_shares=validation_shares(args),
+        uneven=labeled.name == FOLDER,
+        classes=labeled.classes,
     )
 
 
@@ -130,8 +137,7 @@ def _validation(labeled: ImageSource, split: Split) -> tuple[ImageArrays, str]:
     if labeled.validation is not None:
         return labeled.validation, "validation"
     if len(split.validation):
-        held_out = split.validation
-        return ImageArrays(labeled.train.images[held_out], labeled.train.targets[held_out]), "held-out training"
+        return labeled.train.chosen(split.validation), "held-out training"
     if labeled.test is not None:
         return labeled.test, "test"
     raise ConfigError(
@@ -158,4 +164,4 @@ def _record(
         chosen_by=chosen_by,
         num_test=len(unlabeled.test),
     )
-    return dataclasses.replace(record, lines=(*record.lines, *labeled.notes, *unlabeled.notes))
+    return record.with_notes(labeled, unlabeled)

@@ -41,12 +41,13 @@ from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.dataset_parts import (
     UNKNOWN,
     DatasetParts,
+    Images,
     image_digest,
     split_seed,
     unknown_targets,
     validation_shares,
-    validation_size,
 )
+from usb_negsamp.host.datasets.split_sizes import split_sizes
 from usb_negsamp.value_types import class_list, name_list
 
 
@@ -116,8 +117,8 @@ def build_open_set(
 
     parts = DatasetParts(args, algorithm, source, num_classes)
     train = ImageArrays(source.train.images, split.new_targets(source.train.targets))
-    labeled = _labeled_indices(algorithm, split, train.targets)
-    pool: list[tuple[np.ndarray, np.ndarray | None]] = [(train.images, split.unlabeled)]
+    labeled = train.chosen(_labeled_indices(algorithm, split, train.targets))
+    pool: list[tuple[Images, np.ndarray | None]] = [(train.images, split.unlabeled)]
     pool_targets = train.targets[split.unlabeled]
     if extra is not None:
         pool.append((extra.images, None))
@@ -126,7 +127,7 @@ def build_open_set(
     evaluated, test = _evaluated(source, split, train)
     record = _record(source, split, protocol, evaluated, test)
     datasets = {
-        "train_lb": parts.labeled(train.images[labeled], train.targets[labeled]),
+        "train_lb": parts.labeled(labeled.images, labeled.targets),
         "train_ulb": unlabeled,
         "eval": parts.evaluated(evaluated[0].images, evaluated[0].targets),
         "test": parts.evaluated(evaluated[1].images, evaluated[1].targets) if len(evaluated) > 1 else None,
@@ -139,7 +140,9 @@ def build_open_set(
         ),
     }
     digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
-    return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record))
+    return DatasetDict(
+        datasets, BuiltData(num_labels, digest, record.digest, record, num_held_out=len(split.validation))
+    )
 
 
 def _record(
@@ -160,7 +163,7 @@ def _record(
     )
     left_out = f"{num_unknown} images of {source.name} without a label are left out: only whole_pool takes them in"
     more = (left_out,) if taken_in < num_unknown else ()
-    return dataclasses.replace(record, lines=(*record.lines, *more, *source.notes))
+    return dataclasses.replace(record, lines=(*record.lines, *more)).with_notes(source)
 
 
 def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: int, protocol: str) -> OpenSetSplit:
@@ -175,9 +178,10 @@ def _split(args: Any, source: ImageSource, num_labels: int | None, num_classes: 
         num_unlabeled=getattr(args, "num_unlabeled", None),
         mismatch=getattr(args, "mismatch_ratio", None),
         protocol=protocol,
-        validation=validation_size(args, source),
+        validation=split_sizes(args, source, num_labels or 0).validation,
         seed=split_seed(args),
         validation_shares=validation_shares(args),
+        classes=source.classes,
     )
 
 
@@ -197,7 +201,7 @@ def _evaluated(
         for part in (source.validation, source.test)
     )
     if validation is None and len(split.validation):
-        validation = ImageArrays(train.images[split.validation], train.targets[split.validation])
+        validation = train.chosen(split.validation)
     parts = [_of_seen(part, split.num_seen) for part in (validation, test) if part is not None]
     if not parts or not all(len(part) for part in parts):
         raise ConfigError(
@@ -209,7 +213,7 @@ def _evaluated(
 
 def _of_seen(part: ImageArrays, num_seen: int) -> ImageArrays:
     seen = (part.targets != UNKNOWN) & (part.targets < num_seen)
-    return ImageArrays(part.images[seen], part.targets[seen])
+    return part.chosen(np.flatnonzero(seen))
 
 
 def _outliers(args: Any, own_name: str, parts: DatasetParts, data_dir: str) -> dict[str, BasicDataset]:

@@ -59,6 +59,7 @@ def _case(name: str, sources: Sources, random_images: int | None) -> Case:
         sources.file_values |= {"dataset": NAME, "num_classes": CLASSES, "data_dir": "."}
     resolved: Resolved = resolve(sources)
     keys: dict[str, Any] = {key: resolved.mapping[key] for key in resolved.given - {"algorithm"}}
-    if random_images is not None and keys["num_labels"] > random_images:
+    labels = resolved.mapping["num_labels"]
+    if random_images is not None and isinstance(labels, int) and labels > random_images:
         raise ConfigError(f"expected at least as many random images as labels, but got {random_images}")
     return Case(name, resolved.mapping["algorithm"], keys)

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from usb_negsamp.data.memory import check_fits
 from usb_negsamp.errors import ConfigError, expected, quoted, unknown
 from usb_negsamp.run.configuration import choices
-from usb_negsamp.run.configuration.data_checks import check_data
+from usb_negsamp.run.configuration.data_checks import check_data, check_own
 from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS
 from usb_negsamp.run.configuration.keys import checked_keys
 from usb_negsamp.run.configuration.processes import Process
@@ -56,6 +56,7 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
         given: the keys that the user gave; a range is not asked of a default that an algorithm brings itself.
     """
     _check_names(args)
+    check_own(args)
     _check_classes(args)
     check_data(args, given)
     _check_iterations(args)

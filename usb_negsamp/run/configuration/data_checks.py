@@ -8,7 +8,8 @@ from collections.abc import Collection
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, expected, unknown
-from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, WITH_LABELED
+from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, FOLDER, WITH_LABELED
+from usb_negsamp.value_types import ALL, AUTO
 
 EVALUATE_UNLABELED = ("adsh", "crest", "saw")
 ONLY_WITH_SEEN_CLASSES = (
@@ -24,8 +25,8 @@ ONLY_WITH_SEEN_CLASSES = (
 
 OF_OUR_LOADERS = ("validation_size", "preprocessing", "augmentation")
 """Keys that the host's own loaders do not carry out; any of them asks for ours, where we have one."""
-FOLDER = "image_folder"
-"""The data set that is another one in each folder."""
+OF_OWN_PICTURES = ("labels_csv", "skip_bad", "lazy_images")
+"""Keys that only the reader of a user's own pictures carries out."""
 WITHOUT_FOLDER = "digits"
 """The data set that lies in none."""
 
@@ -66,6 +67,25 @@ def check_data(args: Namespace, given: Collection[str]) -> None:
             )
 
 
+def check_own(args: Namespace) -> None:
+    """Refuse with other data sets what can be asked of a user's own pictures alone.
+
+    Raises:
+        ConfigError: something is asked for.
+    """
+    names = {key: getattr(args, f"{key}_dataset", None) or args.dataset for key in ("labeled", "unlabeled")}
+    asked = {key: getattr(args, key, None) for key in OF_OWN_PICTURES}
+    if FOLDER not in names.values():
+        for key, value in asked.items():
+            if value not in (None, False):
+                raise expected(key, f"none with dataset {args.dataset}, since only {FOLDER} reads it", f"{value}")
+    elif asked["labels_csv"] is not None and any(getattr(args, key, None) for key in ADAPTATION_KEYS):
+        raise expected("labels_csv", "none with labels and images from two data sets", f"{asked['labels_csv']}")
+    for key, word in (("num_labels", ALL), ("validation_size", AUTO)):
+        if getattr(args, key, None) == word and names["labeled"] != FOLDER:
+            raise expected(key, f"a number with dataset {names['labeled']}", f"{word}, which only {FOLDER} reads")
+
+
 def _check_read(args: Namespace, given: Collection[str]) -> None:
     """Refuse what the loader of the data set would not read: ours read no imbalance, the host's none of our keys."""
     from usb_negsamp.data import HOST_SOURCES
@@ -100,6 +120,8 @@ def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
         )
     if args.num_classes != number:
         raise ConfigError(f"num_classes: expected {number}, the number of seen_classes, but got {args.num_classes}")
+    if args.num_labels == ALL:
+        raise expected("num_labels", "a multiple of the number of seen classes", ALL)
     if args.num_labels % number:
         near = max(number, round(args.num_labels / number) * number)
         raise ConfigError(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 ADAPTATION_KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
+FOLDER = "image_folder"
+"""The data set that is another one in each folder."""
 WITH_LABELED = ("class_swap", "whole_pool")
 """Protocols whose pool holds the labeled images of its classes."""
 
@@ -14,7 +17,11 @@ def derive(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
     """Return what follows for keys that are not ``given``.
 
     ``seen_classes`` says how many classes the head has and ``mismatch_protocol`` whether the pool holds labeled images;
-    with two data sets all images of the first are labeled, and ``dataset`` is the second.
+    with two data sets all images of the first are labeled, and ``dataset`` is the second. A user's own pictures say
+    themselves how many classes they have.
+
+    Raises:
+        ConfigError: those pictures are not there, or have fewer than two classes.
 
     >>> derive({"seen_classes": [2, 3, 7], "mismatch_protocol": "whole_pool"}, {"seen_classes"})
     {'num_classes': 3, 'include_lb_to_ulb': True}
@@ -30,4 +37,18 @@ def derive(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
         follows["num_labels"] = None
         follows["include_lb_to_ulb"] = False
         follows["dataset"] = values.get("unlabeled_dataset") or values.get("labeled_dataset") or values["dataset"]
+    if seen is None and "num_classes" not in given and _has_own_labels({**values, **follows}):
+        follows["num_classes"] = _classes_of_own(values)
     return {key: value for key, value in follows.items() if key not in given}
+
+
+def _has_own_labels(values: Mapping[str, Any]) -> bool:
+    return bool((values.get("labeled_dataset") or values.get("dataset")) == FOLDER)
+
+
+def _classes_of_own(values: Mapping[str, Any]) -> int:
+    from usb_negsamp.data.sources.own_pictures.listing import class_names
+
+    labels = values.get("labels_csv")
+    folder = Path(values.get("labeled_dir") or values["data_dir"]).expanduser()
+    return len(class_names(folder, None if labels is None else Path(labels).expanduser()))

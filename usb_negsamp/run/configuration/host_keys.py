@@ -35,7 +35,7 @@ OF_EVERY_RUN: tuple[Key, ...] = (
     Key("eval_batch_size", int, 1, range=POSITIVE, affects="session"),
     Key("num_log_iter", int, 1, range=POSITIVE, affects="session"),
     *(Key(name, int, 1, range=POSITIVE, affects="length") for name in ("epoch", "num_train_iter", "num_eval_iter")),
-    *(Key(name, int, 1, range=POSITIVE) for name in ("num_labels", "batch_size", "uratio")),
+    *(Key(name, int, 1, range=POSITIVE) for name in ("batch_size", "uratio")),
     Key("img_size", int, 1, range=whole_from_to(1, LARGEST_SIDE)),
     *(Key(name, int, 0, range=NOT_NEGATIVE) for name in ("num_warmup_iter",)),
     *(Key(name, float, 1.0, range=POSITIVE) for name in ("lr", "n_sigma", "T")),

@@ -25,7 +25,7 @@ from usb_negsamp.key import (
 )
 from usb_negsamp.run.configuration.host_keys import HOST_KEYS
 from usb_negsamp.run.markdown_table import format_table
-from usb_negsamp.value_types import class_list, name_list, whole_numbers
+from usb_negsamp.value_types import class_list, images_or_auto, labels_or_all, name_list, whole_numbers
 
 OWN_KEYS: tuple[Key, ...] = (
     Key(
@@ -52,15 +52,28 @@ OWN_KEYS: tuple[Key, ...] = (
         choices=("auto", "cpu", "cuda"),
         affects="session",
     ),
+    Key(
+        "num_labels",
+        labels_or_all,
+        400,
+        "labeled images over all classes; of image_folder any number, what is left of equal shares going to the "
+        "largest classes, or all: every image that has a label and is not held out",
+        "images",
+        "m",
+        range=POSITIVE,
+        expected="a whole number above 0, or all",
+    ),
     Key("split_seed", int, None, "seed of the labeled/unlabeled/validation split; none: the value of seed", range=SEED),
     Key(
         "validation_size",
-        int,
+        images_or_auto,
         0,
         "training images held out to choose the best model by, where the source has no validation part; 0: none, the "
-        "test images choose it, as everywhere in the host (of labeled_dataset, if there is one)",
+        "test images choose it, as everywhere in the host (of labeled_dataset, if there is one); auto, of image_folder "
+        "alone: one for every four labels, and at least one for each class",
         "images",
         range=NOT_NEGATIVE,
+        expected="a whole number of at least 0, or auto",
     ),
     Key(
         "validation_shares",
@@ -68,6 +81,29 @@ OWN_KEYS: tuple[Key, ...] = (
         "proportional",
         "shares of the classes in the images that validation_size holds out, by their size or the same for all",
         choices=("proportional", "equal"),
+    ),
+    Key(
+        "labels_csv",
+        str,
+        None,
+        "image_folder: a file with the columns file,label that names the labeled pictures below data_dir; the others "
+        "are unlabeled, and all in its folders val and test must be named; none: folders are classes",
+        affects="session",
+    ),
+    Key(
+        "skip_bad",
+        bool,
+        False,
+        "image_folder: leave out files that cannot be decoded, which log.txt then names; else they are an error",
+        affects="session",
+    ),
+    Key(
+        "lazy_images",
+        bool,
+        None,
+        "image_folder: decode pictures each time they are asked for instead of keeping them in memory, with the same "
+        "numbers; none: where they would take more than half of the machine's memory",
+        affects="session",
     ),
     Key(
         "seen_classes",

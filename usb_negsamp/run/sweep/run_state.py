@@ -10,6 +10,7 @@ from usb_negsamp.run.records.directory import LATEST, MANIFEST, RESULTS, run_fil
 from usb_negsamp.run.records.manifest import difference, read_manifest
 from usb_negsamp.run.records.results import read_rows
 from usb_negsamp.run.sweep.plan import Run
+from usb_negsamp.value_types import ALL, AUTO
 
 
 def resume_arguments(run: Run, anew: bool = False) -> tuple[str, ...] | None:
@@ -63,8 +64,9 @@ def last_row(run: Run) -> dict[str, str] | None:
 
 
 def _difference(manifest: Mapping[str, Any], run: Run) -> str | None:
-    # Where all images of a source have labels, a run counts them when it has read them.
-    wanted = {key: value for key, value in run.config.items() if key != "num_labels" or value is not None}
+    # What is asked for in words, or all labels by none, a run counts when it has read the images.
+    in_words = {"num_labels": (None, ALL), "validation_size": (AUTO,)}
+    wanted = {key: value for key, value in run.config.items() if value not in in_words.get(key, ())}
     return difference(manifest.get("config", {}), wanted)
 
 

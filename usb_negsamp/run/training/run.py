@@ -97,7 +97,7 @@ class _Run:
         with while_all_are_there(session.process):
             algorithm, data = build_algorithm(args, session.log.logger, session.tensorboard)
         # The data set counts the labels where all images are labeled.
-        config = {**self.resolved.mapping, "num_labels": data.num_labels}
+        config = data.counted(self.resolved.mapping)
         if session.signals.signum and not session.process.distributed:
             # It came during the build: there is nothing to save yet.
             return 128 + session.signals.signum
@@ -166,6 +166,8 @@ class _Run:
         if args.use_tensorboard:
             session.tensorboard.open(session.directory / TENSORBOARD, algorithm.it)
         session.log.logger.info("configuration: %s", config)
+        for line in data.log:
+            session.log.logger.info("%s", line)
         return manifest
 
     def _register_hooks(self, algorithm: HostAlgorithm) -> None:

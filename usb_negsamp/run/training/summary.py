@@ -33,7 +33,7 @@ def summary(results: Mapping[str, Any], manifest: Mapping[str, Any], directory: 
         f"{config['algorithm']} on {config['dataset']}, {config['num_labels']} labels, seed {config['seed']}: "
         f"{what_is_done(config, manifest['iterations_done'])} in {clock(seconds)} on {manifest['device']}"
     ]
-    lines += _start_lines(results) if _without_training(config) else _training_lines(results)
+    lines += _start_lines(results) if _without_training(config) else _training_lines(results, manifest)
     median = results.get("test/median_last", results.get("eval/median_last"))
     if median is not None:
         lines.append(f"  median accuracy {_percent(median)} (test, over the last evaluations)")
@@ -87,8 +87,8 @@ def _without_training(config: Mapping[str, Any]) -> bool:
     return config.get("spl_from") is not None or config.get("spl_ablation") == "no_pretraining"
 
 
-def _training_lines(results: Mapping[str, Any]) -> list[str]:
-    """Return the accuracies of the best and the last model of a training."""
+def _training_lines(results: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[str]:
+    """Return the accuracies of the best and the last model of a training, on the images that there are."""
     best_it = results.get("eval/best_it")
     at_best = "" if best_it is None else f", iteration {best_it + 1}"
     if "test/best_acc" in results:
@@ -96,6 +96,11 @@ def _training_lines(results: Mapping[str, Any]) -> list[str]:
             f"  test accuracy   {_percent(results['test/best_acc'])} (at the best validation{at_best}), "
             f"{_percent(results.get('test/last_acc'))} (last)",
             f"  validation      {_percent(results.get('eval/best_acc'))} (best)",
+        ]
+    if (manifest.get("split") or {}).get("test") == 0:
+        return [
+            f"  validation      {_percent(results.get('eval/last_acc'))} (last), "
+            f"{_percent(results.get('eval/best_acc'))} (best{at_best}); the data have no test images"
         ]
     return [
         f"  test accuracy   {_percent(results.get('eval/last_acc'))} (last), "

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision import transforms
 
-from usb_negsamp.data.sources.chosen_images import ChosenImages
+from usb_negsamp.data.sources.looked_up import LookedUpImages
 from usb_negsamp.data.views import whole_batches as views
 from usb_negsamp.data.views.dnll import HorizontalShift
 from usb_negsamp.data.views.image_operations import NormalizedTensor, ReflectCrop, unchanged
@@ -91,7 +91,7 @@ def _followed(transform: Any, data: Any) -> Iterator[tuple[Any, Recipe | None, b
 
 
 def _are_pixels(data: Any) -> bool:
-    stored = isinstance(data, (np.ndarray, ChosenImages))
+    stored = isinstance(data, (np.ndarray, LookedUpImages))
     return stored and data.dtype == np.uint8 and data.ndim == 4 and data.shape[-1] == 3
 
 

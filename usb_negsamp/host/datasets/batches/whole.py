@@ -51,7 +51,8 @@ def seconds_of_a_batch(dataset: Any, batch_size: int) -> float:
     if recipes is None:
         return math.inf
     of_values: float = SECONDS_A_VALUE * math.prod(dataset.data.shape[1:])
-    return batch_size * sum(of_values + (SECONDS_A_STRONG_VIEW if one.is_strong else 0.0) for one in recipes)
+    of_views = sum(of_values + (SECONDS_A_STRONG_VIEW if one.is_strong else 0.0) for one in recipes)
+    return float(batch_size * (of_views + getattr(dataset.data, "seconds_an_image", 0.0)))
 
 
 def whole_batch(dataset: Any, indices: Sequence[int], keys: Sequence[int] | None = None) -> Whole | None:

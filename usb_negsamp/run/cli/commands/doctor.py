@@ -1,4 +1,4 @@
-"""The command ``usb-negsamp doctor``: what is installed, what loads, and whether training can work here."""
+"""The command ``usb-negsamp doctor``: what is installed, what loads, whether training can work, and own pictures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import contextlib
 import importlib
 import io
 import platform
+from pathlib import Path
 
 from usb_negsamp import __version__
+from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.parser import Command, Parser
 from usb_negsamp.run.records.versions import distribution_version, host_location, host_version
 
 NEEDED = {"torch": "torch", "torchvision": "torchvision", "timm": "timm", "numpy": "numpy", "scikit-learn": "sklearn"}
 NEEDED.update({"matplotlib": "matplotlib", "ruamel.yaml": "ruamel.yaml", "tqdm": "tqdm", "tensorboard": "tensorboard"})
 OPTIONAL = {"torchaudio": "torchaudio", "aim": "aim", "wandb": "wandb"}
+
+ABOUT = """\
+Prints what is installed and what loads; exit code 1 if nothing can train. With --data_dir, prints instead what your own
+pictures are: classes and how many of each, sizes, modes, and every file that cannot be decoded; exit code 1 if they
+cannot be trained on as they are."""
 
 
 def doctor() -> int:
@@ -87,18 +94,32 @@ def _device() -> None:
 
 
 def _declare(parser: Parser) -> None:
-    """It has no options."""
+    parser.add_argument(
+        "--data_dir",
+        type=Path,
+        metavar="DIR",
+        help="look at your own pictures in DIR instead: train/CLASS/*, unlabeled/, val/CLASS/*, test/CLASS/*",
+    )
+    parser.add_argument(
+        "--labels_csv", type=Path, metavar="FILE", help="with --data_dir: the labels, in the columns file,label"
+    )
 
 
 def _run(options: argparse.Namespace) -> int:
-    return doctor()
+    if options.data_dir is None:
+        if options.labels_csv is not None:
+            raise ConfigError("--labels_csv FILE is read with --data_dir DIR alone")
+        return doctor()
+    from usb_negsamp.run.cli.folder_survey import show_folder
+
+    return show_folder(options.data_dir, options.labels_csv)
 
 
 DOCTOR = Command(
     name="doctor",
-    summary="what is installed, what loads, and whether training can work here",
-    usage="",
-    about="Prints what is installed and what loads; exit code 1 if nothing can train.",
+    summary="what is installed, what loads, and whether training can work here, or on your own pictures",
+    usage="[--data_dir DIR [--labels_csv FILE]]",
+    about=ABOUT,
     declare=_declare,
     run=_run,
 )

@@ -15,8 +15,9 @@ Evaluates the averaged weights that a run has saved, on its own validation and t
 precision, recall and F1, and on an open-set split how well unseen classes are told apart. Writes nothing."""
 
 CLOSING = """\
-  --key value           where and how to evaluate: data_dir, labeled_dir, unlabeled_dir, device, gpu, eval_batch_size,
-                        num_workers, bn_batches, open_reject, open_eval_images, and ood_data (on an open-set split)"""
+  --key value           where and how to evaluate: data_dir, labeled_dir, unlabeled_dir, labels_csv, skip_bad,
+                        lazy_images, device, gpu, eval_batch_size, num_workers, bn_batches, open_reject,
+                        open_eval_images, and ood_data (on an open-set split)"""
 
 
 def _declare(parser: Parser) -> None:

@@ -39,6 +39,7 @@ from usb_negsamp.run.configuration.presets.request import Request
 from usb_negsamp.run.configuration.presets.selection import cl, mtc
 from usb_negsamp.run.configuration.presets.temporal_ensembling import temporal_ensembling
 from usb_negsamp.run.configuration.presets.uasd import uasd
+from usb_negsamp.value_types import ALL
 
 NUMBERS_OF_USER = ("num_classes", "num_labels", "num_train_iter", "lr")
 
@@ -100,6 +101,6 @@ def apply_preset(
     from usb_negsamp.algorithms import WRAPPERS
 
     base, wrappers = split_name(algorithm, WRAPPERS)
-    user = {key: values[key] if key in given else None for key in NUMBERS_OF_USER}
+    user = {key: values[key] if key in given and values[key] != ALL else None for key in NUMBERS_OF_USER}
     preset = PRESETS[name](Request(base, wrappers, values["dataset"], **user))
     return {key: value for key, value in preset.items() if key in definitions and key not in given}
