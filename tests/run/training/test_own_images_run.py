@@ -141,7 +141,7 @@ def test_labels_of_a_file_train(pictures: Path, run: Callable[..., int], work_di
 def test_cl_takes_its_own_labels_of_pictures_that_are_not_kept(
     pictures: Path, run: Callable[..., int], work_dir: Path
 ) -> None:
-    changes = {"algorithm": "cl", "cl_percentile_step": 50, "num_train_iter": 12, "num_eval_iter": 4}
+    changes = {"algorithm": "cl", "cl_rounds": 2, "num_train_iter": 12, "num_eval_iter": 4}
     for name, lazy in (("kept", "false"), ("lazy", "true")):
         assert run("--save_name", name, "--lazy_images", lazy, **changes) == 0
     kept, lazily = (
