@@ -38,6 +38,8 @@ sys.exit(code)
         (["reproduce", "--help"], 0),
         (["completion", "bash"], 0),
         (["list", "configs"], 0),
+        (["list", "tables"], 0),
+        (["list"], 0),
         (["train", "--c", "absent.yaml"], 2),
         (["train", "oops"], 2),
         (["train"], 2),
@@ -149,3 +151,21 @@ def test_the_doctor_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setitem(sys.modules, "timm", None)
     assert main(["doctor"]) == 1
     assert "training cannot work here: timm does not load" in capsys.readouterr().out
+
+
+def test_list_alone_says_what_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    kinds = [line.split()[2] for line in lines]
+    assert kinds == ["algorithms", "wrappers", "datasets", "nets", "configs", "tables", "keys"]
+    for kind in kinds:
+        assert main(["list", kind]) == 0
+        assert capsys.readouterr().out
+
+
+def test_tables_are_listed_with_their_papers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "tables"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    names = [line.split("  ")[0] for line in lines]
+    assert {"ns3l/table1", "ns3l/figure3", "dnll/table7", "spl/figure4"} <= set(names)
+    assert all(line.split("  ")[1].strip() for line in lines)

@@ -10,6 +10,8 @@ import torch
 from semilearn.core.utils import build
 from torch import Tensor
 
+from usb_negsamp.data.sources.chosen_images import ChosenImages
+from usb_negsamp.data.sources.looked_up import LookedUpImages
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.extra_views import ExtraViews
@@ -30,7 +32,11 @@ def with_images_of(labeled: Any, unlabeled: Any, rows: np.ndarray, classes: np.n
     """
     inside = labeled.dataset if isinstance(labeled, ExtraViews) else labeled
     more = copy.copy(inside)
-    more.data = _joined(inside.data, _chosen(unlabeled.data, rows))
+    if isinstance(inside.data, LookedUpImages):
+        # They are not kept, and stay so.
+        more.data = ChosenImages((inside.data, None), (unlabeled.data, rows))
+    else:
+        more.data = _joined(inside.data, _chosen(unlabeled.data, rows))
     targets = np.asarray(inside.targets)
     more.targets = np.concatenate([targets, classes.astype(targets.dtype)])
     if view == "strong":

@@ -155,6 +155,10 @@ def evaluate(
     eval_dict: dict[str, Any] = classification_metrics(logits, labels, eval_dest)
     known = (labels >= 0) & (labels < logits.shape[1])
     matrix = confusion_matrix(labels[known].numpy(), logits[known].argmax(1).numpy(), normalize="true")
+    # For whoever shows it: that of all classes, also of those without images.
+    of_all = {"labels": np.arange(logits.shape[1]), "normalize": "true"}
+    shares = confusion_matrix(labels[known].numpy(), logits[known].argmax(1).numpy(), **of_all)
+    self.confusion_shares = {**getattr(self, "confusion_shares", {}), eval_dest: shares}
     self.print_fn("confusion matrix:\n" + np.array_str(matrix))
     if return_logits:
         eval_dict[eval_dest + "/logits"] = logits.numpy()

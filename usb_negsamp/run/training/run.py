@@ -39,6 +39,7 @@ from usb_negsamp.run.training.resume import bring_best_model, check_same_configu
 from usb_negsamp.run.training.session import Session, choose_device, open_session
 from usb_negsamp.run.training.spl_stage import StageHook
 from usb_negsamp.run.training.summary import of_iteration, what_is_done
+from usb_negsamp.run.training.tensorboard import TensorBoardHook
 
 
 def carry_out(resolved: Resolved, argv: Sequence[str], process: Process) -> int:
@@ -121,7 +122,7 @@ class _Run:
                 wait_for_all(session.process)
             if not session.process.is_main:
                 held.enter_context(session.catching_signals())
-            self._register_hooks(algorithm)
+            self._register_hooks(algorithm, data, config)
             return self._train(algorithm, manifest)
 
     def _announce(self, algorithm: HostAlgorithm, data: BuiltData, config: Mapping[str, Any]) -> None:
@@ -170,11 +171,16 @@ class _Run:
             session.log.logger.info("%s", line)
         return manifest
 
-    def _register_hooks(self, algorithm: HostAlgorithm) -> None:
+    def _register_hooks(self, algorithm: HostAlgorithm, data: BuiltData, config: Mapping[str, Any]) -> None:
         """Add our hooks, after the resume, so that nothing of theirs is taken from a checkpoint."""
         algorithm.register_hook(self.progress, None, "LOWEST")
         if self.session.process.is_main:
             algorithm.register_hook(MetricsHook(self.session.directory / METRICS), None, "LOWEST")
+            if self.resolved.args.use_tensorboard:
+                figures = data.figures or {}
+                classes = figures.get("seen_classes") or figures.get("classes") or ()
+                hook = TensorBoardHook(self.session.tensorboard, config, classes)
+                algorithm.register_hook(hook, None, "LOWEST")
         save_after_metrics(algorithm)
         algorithm.register_hook(InterruptionHook(self.session), None, "LOWEST")
         algorithm.register_hook(StageHook(self.session), None, "LOWEST")

@@ -11,17 +11,24 @@ from usb_negsamp.run.configuration.catalog import catalog
 from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.report.config_tables import config_tables
 
-KINDS = ("algorithms", "wrappers", "datasets", "nets", "configs", "keys")
-LISTED_TOGETHER = KINDS[:4]
+KINDS = {
+    "algorithms": "for algorithm: the host's and ours, in every wrapper, with the papers of ours",
+    "wrappers": "what can be put around an algorithm, with their papers",
+    "datasets": "for dataset: the host's and ours",
+    "nets": "for net: the host's and ours",
+    "configs": "configurations that come with the package: --c takes their names in any folder",
+    "tables": "tables and figures of the papers, which `usb-negsamp reproduce` trains",
+    "keys": "every key that a configuration may have, with its default; --algorithm NAME: of that algorithm",
+}
 
 ABOUT = """\
-Prints names that a configuration can use, one a line, with the papers of our methods; without a KIND, those of
-algorithms, wrappers, data sets and networks. `configs` are the configurations that come with the package: --c takes
-their names in any folder."""
+Prints names that a configuration can use, one a line, with the papers of our methods; without a KIND, what can be
+listed. `configs` are the configurations that come with the package: --c takes their names in any folder; `tables` are
+the papers' tables and figures, which `usb-negsamp reproduce` trains."""
 
 
 def _declare(parser: Parser) -> None:
-    parser.add_argument("kind_of_names", nargs="?", choices=KINDS, metavar="KIND", help=" | ".join(KINDS))
+    parser.add_argument("kind_of_names", nargs="?", choices=tuple(KINDS), metavar="KIND", help=" | ".join(KINDS))
     parser.add_argument("--algorithm", metavar="NAME", help="with keys: those of this algorithm; default: fixmatch")
     parser.add_argument(
         "--markdown",
@@ -40,13 +47,32 @@ def _run(options: argparse.Namespace) -> int:
         print(config_tables() if options.markdown else "\n".join(packaged_configs()))
     elif kind == "keys":
         print(markdown_tables() if options.markdown else "\n".join(_keys(options.algorithm or "fixmatch")))
+    elif kind == "tables":
+        print("\n".join(_tables()))
+    elif kind is None:
+        print("\n".join(what_can_be_listed()))
     else:
         _print_names(kind)
     return 0
 
 
-def _print_names(kind: str | None) -> None:
-    """Print the names of one kind, or of those listed together; two spaces after a method of ours, its paper."""
+def what_can_be_listed() -> Iterator[str]:
+    """Yield a line for every kind of names."""
+    width = max(map(len, KINDS))
+    for kind, meaning in KINDS.items():
+        yield f"usb-negsamp list {kind:<{width}}  {meaning}"
+
+
+def _tables() -> Iterator[str]:
+    """Yield a line for every table and figure: its name, and behind it the paper."""
+    from usb_negsamp.run.sweep.reproduce import tables
+
+    for name, headers in tables().items():
+        yield f"{name}  {next(iter(headers.values())).paper}"
+
+
+def _print_names(kind: str) -> None:
+    """Print the names of one kind; two spaces after a method of ours, its paper."""
     found = catalog()
     names = {
         "algorithms": sorted(found.algorithms),
@@ -54,12 +80,9 @@ def _print_names(kind: str | None) -> None:
         "datasets": found.datasets,
         "nets": [*found.nets, "timm:NAME", "torchvision:NAME"],
     }
-    for name in [kind] if kind else LISTED_TOGETHER:
-        if kind is None:
-            print(f"{name}:")
-        for line in names[name]:
-            paper = found.papers.get(line, "") if name in ("algorithms", "wrappers") else ""
-            print(f"{'' if kind else '  '}{line}{'  ' if paper else ''}{paper}")
+    for line in names[kind]:
+        paper = found.papers.get(line, "") if kind in ("algorithms", "wrappers") else ""
+        print(f"{line}{'  ' if paper else ''}{paper}")
 
 
 def markdown_tables() -> str:
