@@ -31,12 +31,12 @@ from usb_negsamp.host.datasets.dataset_parts import (
     Images,
     image_digest,
     split_seed,
+    split_sizes,
     validation_shares,
 )
 from usb_negsamp.host.datasets.domain_adaptation import adapts, build_adaptation
 from usb_negsamp.host.datasets.open_set import build_open_set, check_even
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, Loader
-from usb_negsamp.host.datasets.split_sizes import split_sizes
 from usb_negsamp.value_types import ALL
 
 KEYS_OF_OUR_SOURCES = ("validation_size", "preprocessing", "augmentation", "seen_classes")

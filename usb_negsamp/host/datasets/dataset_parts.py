@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
@@ -13,10 +13,13 @@ from usb_negsamp.data import ImageArrays, ImageSource
 from usb_negsamp.data.announcing import announced
 from usb_negsamp.data.sources.image_source import images_at_once
 from usb_negsamp.data.sources.looked_up import LookedUpImages
+from usb_negsamp.errors import ConfigError, expected
 from usb_negsamp.host.datasets.image_views import image_views
+from usb_negsamp.value_types import ALL, AUTO
 
 Images = np.ndarray | LookedUpImages
 
+LABELS_A_VALIDATION_IMAGE = 4
 UNKNOWN = -1
 """Stands for a label that is not known, or that no train step may know."""
 
@@ -97,6 +100,46 @@ def split_seed(args: Any) -> int:
 def validation_size(args: Any, source: ImageSource) -> Any:
     """How many training images to hold out, or ``auto``: none where the source has a validation part of its own."""
     return (getattr(args, "validation_size", 0) or 0) if source.validation is None else 0
+
+
+class SplitSizes(NamedTuple):
+    """Numbers of images.
+
+    Attributes:
+        num_labels: labeled ones.
+        validation: training images held out; 0 where the source has a validation part.
+    """
+
+    num_labels: int
+    validation: int
+
+
+def split_sizes(args: Any, source: ImageSource, num_labels: int | str) -> SplitSizes:
+    """Count what ``num_labels`` and the key ``validation_size`` ask of the training images of ``source``.
+
+    ``auto`` holds out one image for every four labels and at least one for each class, so that images to choose a model
+    by stay fewer than those to learn from.
+
+    Raises:
+        ConfigError: there are too few images with a label.
+    """
+    known, num_classes = int((source.train.targets >= 0).sum()), len(source.classes)
+    held_out, all_labels = validation_size(args, source), num_labels == ALL
+    if held_out == AUTO:
+        labels = known * LABELS_A_VALIDATION_IMAGE // (LABELS_A_VALIDATION_IMAGE + 1) if all_labels else int(num_labels)
+        wanted = known - labels if all_labels else round(labels / LABELS_A_VALIDATION_IMAGE)
+        held_out = max(num_classes, wanted)
+        if held_out >= known:
+            raise expected(
+                "validation_size auto",
+                f"more than {num_classes} images with a label, to hold out one for each class",
+                f"{known}; give a folder val, or validation_size 0 and a folder test",
+            )
+    if not all_labels:
+        return SplitSizes(int(num_labels), held_out)
+    if held_out >= known:
+        raise ConfigError(f"validation_size={held_out} leaves nothing of {known} images with a label")
+    return SplitSizes(known - held_out, held_out)
 
 
 def validation_shares(args: Any) -> str:

@@ -38,10 +38,10 @@ from usb_negsamp.host.datasets.dataset_parts import (
     DatasetParts,
     image_digest,
     split_seed,
+    split_sizes,
     unknown_targets,
     validation_shares,
 )
-from usb_negsamp.host.datasets.split_sizes import split_sizes
 from usb_negsamp.value_types import ALL
 
 KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")

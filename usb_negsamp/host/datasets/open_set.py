@@ -44,10 +44,10 @@ from usb_negsamp.host.datasets.dataset_parts import (
     Images,
     image_digest,
     split_seed,
+    split_sizes,
     unknown_targets,
     validation_shares,
 )
-from usb_negsamp.host.datasets.split_sizes import split_sizes
 from usb_negsamp.value_types import class_list, name_list
 
 
