@@ -86,7 +86,7 @@ def image_digest(*parts: ImageArrays | None) -> str:
             with announced("reading images for their digest", len(part)) as tell:
                 for start in range(0, len(part), at_once):
                     digest.update(np.ascontiguousarray(part.images[start : start + at_once]).data)
-                    tell(start + at_once)
+                    tell(min(start + at_once, len(part)))
             digest.update(part.targets.astype("<i8").tobytes())
     return digest.hexdigest()
 
