@@ -86,6 +86,11 @@ def test_labels_and_held_out_images_are_counted(
             "class dog has 3 images, but 4 labeled and 0 validation images are asked of it",
         ),
         ({"train_cat": 9, "train_dog": 3}, {"num_labels": "all", "validation_size": 12}, "leaves nothing of 12 images"),
+        (
+            {"train_cat": 9, "train_dog": 3},
+            {"num_labels": 12, "validation_size": "auto"},
+            "num_labels=12 and validation_size auto ask for 15 of 12 images with a label",
+        ),
         ({"train_cat": 9, "train_dog": 3}, {"num_classes": 3}, "num_classes: expected 2, the classes of dataset"),
     ],
 )

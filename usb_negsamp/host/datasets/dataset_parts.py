@@ -129,6 +129,11 @@ def split_sizes(args: Any, source: ImageSource, num_labels: int | str) -> SplitS
         labels = known * LABELS_A_VALIDATION_IMAGE // (LABELS_A_VALIDATION_IMAGE + 1) if all_labels else int(num_labels)
         wanted = known - labels if all_labels else round(labels / LABELS_A_VALIDATION_IMAGE)
         held_out = max(num_classes, wanted)
+        if not all_labels and labels + held_out > known:
+            raise ConfigError(
+                f"num_labels={labels} and validation_size auto ask for {labels + held_out} of {known} images with a "
+                "label; give a smaller number, or all"
+            )
         if held_out >= known:
             raise expected(
                 "validation_size auto",
