@@ -104,7 +104,12 @@ def test_what_cannot_be_shared_is_one_line_that_names_the_class(
 
 def test_an_open_set_split_holds_out_in_proportion_and_names_classes(make_folder: MakeFolder, tmp_path: Path) -> None:
     folder = make_folder(train_ant=12, train_bee=12, train_cow=12, test_ant=2, test_bee=2)
-    keys = {"seen_classes": ["ant", "bee"], "mismatch_ratio": 0.5, "num_unlabeled": 8, "include_lb_to_ulb": False}
+    keys: dict[str, Any] = {
+        "seen_classes": ["ant", "bee"],
+        "mismatch_ratio": 0.5,
+        "num_unlabeled": 8,
+        "include_lb_to_ulb": False,
+    }
     algorithm = build(folder, tmp_path, num_labels=8, validation_size="auto", **keys)
     assert sizes(algorithm) == (8, 8, 3)
     with pytest.raises(ConfigError, match="seen class ant has 12 images"):
