@@ -127,12 +127,6 @@ def test_every_method_of_ours_is_listed_with_its_paper(kind: str, capsys: pytest
     assert papers.keys() == ours.keys()
 
 
-def test_list_alone_prints_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line for line in lines if line.endswith(":")] == ["algorithms:", "wrappers:", "datasets:", "nets:"]
-
-
 def test_list_keys_prints_the_keys_of_an_algorithm(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "keys", "--algorithm", "vat_ns3l"]) == 0
     names = [line[2:].split()[0] for line in capsys.readouterr().out.splitlines()]

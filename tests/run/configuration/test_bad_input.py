@@ -47,7 +47,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
         "accelerate_views: expected host for views made by ColorJitter, but got device",
     ),
     ({"train_sampler": "random"}, "unknown train_sampler 'random'; did you mean 'RandomSampler'?"),
-    ({"num_labels": 0}, "num_labels: expected a whole number above 0, but got 0"),
+    ({"num_labels": 0}, "num_labels: expected a whole number above 0, or all, but got 0"),
     (
         {"dataset": "cifar10", "num_labels": 43},
         "num_labels: expected a multiple of num_classes, but got 43 labels for 10",
@@ -79,7 +79,7 @@ WRONG_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"crop_ratio": 0}, "crop_ratio: expected a number above 0 and at most 1, but got 0"),
     ({"num_workers": -1}, "num_workers: expected a whole number from 0 to 1024, but got -1"),
     ({"seed": -1}, "seed: expected a whole number from 0 to 4294967295, but got -1"),
-    ({"validation_size": -5}, "validation_size: expected a whole number of at least 0, but got -5"),
+    ({"validation_size": -5}, "validation_size: expected a whole number of at least 0, or auto, but got -5"),
     ({"bn_batches": -5}, "bn_batches: expected a whole number of at least 0, but got -5"),
     ({"ns3l_threshold": 0.1}, "ns3l_threshold: expected a number above 0 and below 1/num_classes = 0.1, but got 0.1"),
     ({"ns3l_threshold": 0}, "ns3l_threshold: expected a number above 0 and below"),

@@ -103,7 +103,7 @@ def _keys(algorithm: str) -> Iterator[str]:
 LIST = Command(
     name="list",
     summary=f"names of: {', '.join(KINDS)}",
-    usage=f"[{' | '.join(KINDS)}] [--algorithm NAME] [--markdown]",
+    usage="[KIND] [--algorithm NAME] [--markdown]",
     about=ABOUT,
     declare=_declare,
     run=_run,
