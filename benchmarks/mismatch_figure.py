@@ -2,8 +2,8 @@
 
     python benchmarks/mismatch_figure.py benchmarks/open_set/usps.csv ... --out docs/mismatch_curve.png
 
-Points are means over label splits of the last model's accuracy on seen classes, bars their standard deviations; the
-dashed line is supervised training, which sees no unlabeled image.
+Points are means over label splits of the last model's accuracy on seen classes, bands their standard deviations; the
+dashed line with the gray band is supervised training, which sees no unlabeled image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from usb_negsamp.run.figures.picture import write_picture
 from usb_negsamp.run.records.results import read_rows
 from usb_negsamp.run.report.measures import find_measure
-from usb_negsamp.run.sweep.mismatch_curve import KEY, REFERENCE, Line, MismatchCurve, draw_lines
+from usb_negsamp.run.sweep.mismatch_curve import KEY, REFERENCE, Line, MismatchCurve, draw_panels
 
 
 def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:
@@ -31,7 +31,7 @@ def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:
             found[row["method"]][float(row[KEY])][row["split_seed"]] = 100.0 - error
     ratios = tuple(sorted({ratio for by_ratio in found.values() for ratio in by_ratio}))
     lines = [Line(name, ratios, dict(by_ratio), name == REFERENCE) for name, by_ratio in found.items()]
-    return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, 60 labels of 6 seen classes, fixed_total")
+    return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, 60 labels of 6 seen classes")
 
 
 def main() -> None:
@@ -41,14 +41,10 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=[])
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
-    figure = Figure(figsize=(5.0 * len(options.rows) + 1.6, 4.4), layout="constrained")
-    panels = figure.subplots(1, len(options.rows), squeeze=False)[0]
-    for panel, path in zip(panels, options.rows, strict=True):
-        draw_lines(curve_of_rows(path, options.methods), panel)
-    for panel in panels:
-        panel.get_legend().remove()
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", frameon=False)
-    write_picture(figure, options.out)
+    curves = [curve_of_rows(path, options.methods) for path in options.rows]
+    figure = Figure(figsize=(3.3 * len(options.rows), 4.6), layout="constrained")
+    draw_panels(curves, figure)
+    write_picture(figure, options.out, dpi=160)
 
 
 if __name__ == "__main__":

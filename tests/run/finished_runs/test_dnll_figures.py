@@ -11,9 +11,10 @@ import pytest
 from matplotlib import image
 
 from usb_negsamp.functional import negative_error_rate
-from usb_negsamp.host.evaluation.network_features import features_of_run
+from usb_negsamp.host.evaluation.network_features import ImageLabels, NetworkFeatures, features_of_run
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.figures.embedding import embedding
+from usb_negsamp.run.figures import embedding as figures_embedding
+from usb_negsamp.run.figures.embedding import draw_embeddings, embedding
 from usb_negsamp.run.figures.negatives_curve import (
     AGREEMENT,
     DIFFERENT,
@@ -86,19 +87,52 @@ def test_the_embedding_is_of_the_seed_and_keeps_classes_apart() -> None:
     assert embedding(features[:4], seed=0).shape == (4, 2)
 
 
+def test_classes_have_names_in_the_picture_and_unseen_ones_are_crosses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr(figures_embedding, "write_picture", lambda figure, path: figures.append(figure))
+    labels = np.repeat([0, 1, 2], 5)
+    network = NetworkFeatures("first network", np.eye(15, dtype=np.float32), np.zeros(15, dtype=np.int64))
+    images = ImageLabels(labels, 2, ("cat", "dog", "truck"))
+    draw_embeddings([network], images, tmp_path / "tsne.png", "a run", seed=0)
+    [figure] = figures
+    [panel] = figure.axes
+    assert panel.get_title() == "first network: 50.0% of 10 test images of seen classes right"
+    assert figure.get_suptitle() == "a run; crosses: classes without labels"
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["cat", "dog", "truck, unseen"]
+    shapes = [len(found.get_paths()[0].vertices) for found in panel.collections]
+    assert shapes[0] == shapes[1] != shapes[2]
+
+
+def test_features_of_an_open_set_run_are_of_seen_and_unseen_test_images(tmp_path: Path) -> None:
+    keys = {"num_classes": 6, "num_labels": 30, "seen_classes": [2, 3, 4, 5, 6, 7], "mismatch_ratio": 0.5}
+    short = {"num_train_iter": 2, "num_eval_iter": 2, "num_log_iter": 1, "num_unlabeled": 100, **keys}
+    trained = train_tiny("supervised", tmp_path, **short)
+    checkpoint = Path(trained.save_dir) / trained.save_name / "latest_model.pth"
+    [network], images = features_of_run(trained, checkpoint, num_images=1000, seed=0)
+    assert images.names == ("2", "3", "4", "5", "6", "7", "0", "1", "8", "9")
+    assert images.num_seen == 6
+    assert set(images.labels) == set(range(10))
+    assert len(network.features) == len(images.labels) == 355
+
+
 def test_features_are_those_of_the_averaged_weights_of_both_networks(tmp_path: Path) -> None:
     short = {"num_train_iter": 4, "num_eval_iter": 2, "num_log_iter": 1}
     trained = train_tiny("dnll", tmp_path, **short)
     checkpoint = Path(trained.save_dir) / trained.save_name / "latest_model.pth"
     fresh = build_tiny("dnll", tmp_path / "fresh", **short)
-    networks, labels = features_of_run(fresh, checkpoint, num_images=1000, seed=0)
+    networks, images = features_of_run(fresh, checkpoint, num_images=1000, seed=0)
+    labels = images.labels
+    assert images.names == tuple("0123456789")
     figures = trained.evaluate("test")
     assert len(labels) == len(trained.dataset_dict["test"])
     for network, name in zip(networks, ("first", "peer"), strict=True):
         assert network.features.shape == (len(labels), trained.model.num_features)
         assert (network.predictions == labels).mean() == pytest.approx(figures[f"test/{name}_acc"])
     some, of_some = features_of_run(fresh, checkpoint, num_images=20, seed=3)
-    assert len(of_some) == 20
+    assert len(of_some.labels) == 20
     again, _ = features_of_run(fresh, checkpoint, num_images=20, seed=3)
     assert np.array_equal(some[0].features, again[0].features)
 

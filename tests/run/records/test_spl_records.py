@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from usb_negsamp.run.figures import spl_rounds
+from usb_negsamp.run.figures import spl_rounds, training_curve
 from usb_negsamp.run.figures.training_curve import draw_curve
 from usb_negsamp.run.records.results import COLUMNS, OF_METHODS
 from usb_negsamp.run.training.summary import summary
@@ -87,7 +87,8 @@ def records_of(rate: float, accuracies: list[float], loss: float | None = 0.5) -
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     figures: list[Any] = []
-    monkeypatch.setattr(spl_rounds, "write_picture", lambda figure, path: figures.append(figure))
+    for module in (spl_rounds, training_curve):
+        monkeypatch.setattr(module, "write_picture", lambda figure, path: figures.append(figure))
     return figures
 
 
@@ -96,12 +97,16 @@ def test_where_no_training_happened_the_curve_is_that_of_the_rounds(tmp_path: Pa
     draw_curve(records, tmp_path / "curve.png", "title")
     [figure] = drawn
     upper, lower = figure.axes
-    assert [list(line.get_xdata()) for line in lower.lines] == [[0, 1, 2], [0, 1, 2]]
+    assert [list(line.get_xdata()) for line in lower.lines] == [[0, 1, 2], [0, 1, 2], [1]]
     assert list(lower.lines[1].get_ydata()) == pytest.approx([99, 90, 70])
     assert list(upper.lines[0].get_ydata()) == pytest.approx([1.0, 0.9, 0.8])
-    assert [text.get_text() for text in lower.get_legend().get_texts()] == ["rate 10", "rate 30"]
     # The network as it was is no candidate.
-    assert [text.get_text() for text in lower.texts] == ["best 90.0% in round 1"]
+    assert [text.get_text() for text in lower.get_legend().get_texts()] == [
+        "rate 10",
+        "rate 30",
+        "best 90.0% in round 1",
+    ]
+    assert list(lower.texts) == []
 
 
 def test_a_loss_that_is_no_number_leaves_a_gap(tmp_path: Path, drawn: list[Any]) -> None:
@@ -111,8 +116,27 @@ def test_a_loss_that_is_no_number_leaves_a_gap(tmp_path: Path, drawn: list[Any])
     assert len(drawn) == 1
 
 
-def test_a_training_with_spl_after_it_keeps_the_curve_of_the_training(tmp_path: Path, drawn: list[Any]) -> None:
+def test_a_training_with_spl_after_it_has_the_rounds_beside_its_curve(tmp_path: Path, drawn: list[Any]) -> None:
     training = [{"it": 300, "train/total_loss": 1.0, "eval/top-1-acc": 0.8}]
-    draw_curve([*training, *records_of(30.0, [0.8, 0.9])], tmp_path / "curve.png", "title")
+    draw_curve([*training, *records_of(30.0, [0.8, 0.9])], tmp_path / "curve.png", "title", "validation")
+    [figure] = drawn
+    by_label = {axes.get_xlabel(): axes for axes in figure.axes if axes.get_xlabel()}
+    assert list(by_label["SPL's round"].lines[0].get_ydata()) == pytest.approx([80, 90])
+    assert [list(line.get_xdata()) for line in by_label["iteration"].lines] == [[300], [300]]
+    assert by_label["iteration"].get_ylabel() == "validation accuracy (%)"
     draw_curve([], tmp_path / "curve.png", "title")
-    assert drawn == []
+    assert len(drawn[1].axes) == 2
+
+
+def test_axes_say_what_is_weighted_and_the_best_stands_in_the_legend_not_on_the_line(
+    tmp_path: Path, drawn: list[Any]
+) -> None:
+    losses = {"train/sup_loss": 1.0, "train/ns3l_loss": 2.0, "train/total_loss": 1.6}
+    records = [{"it": it, **losses, "eval/top-1-acc": accuracy} for it, accuracy in ((10, 0.5), (20, 0.9), (30, 0.8))]
+    draw_curve(records, tmp_path / "curve.png", "title", "test")
+    upper, lower = drawn[0].axes
+    assert upper.get_ylabel() == "training loss, each before its weight"
+    assert [line.get_label() for line in upper.lines][-1] == "total loss, each with its weight"
+    assert lower.get_ylabel() == "test accuracy (%)"
+    assert [text.get_text() for text in lower.get_legend().get_texts()] == ["accuracy, test", "best 90.0% at 20"]
+    assert list(lower.texts) == []

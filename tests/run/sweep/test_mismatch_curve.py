@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sweep_request import sweep_request
 
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.grid import make_plan
-from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, normalized_area
+from usb_negsamp.run.sweep.mismatch_curve import MismatchCurve, curve_of, draw_panels, normalized_area
 from usb_negsamp.run.sweep.mismatch_table import mismatch_table
 from usb_negsamp.run.sweep.plan import Plan, Run
 
@@ -231,3 +233,20 @@ def test_a_real_sweep_over_the_mismatch(write_config: WriteConfig, capsys: pytes
     shown = capsys.readouterr().out
     assert "| n | open_auroc | pool_auroc |" in shown
     assert f"{float(closed['open_auroc']):.3f} |  |" in shown
+
+
+def test_lines_have_bands_and_the_legend_says_what_the_gray_one_is(write_config: WriteConfig) -> None:
+    found = curve(plan_of(write_config, *GRID))
+    figure = Figure()
+    draw_panels([found, found], figure)
+    first, second = figure.axes
+    [band] = first.collections
+    # VAT's 65 at a mismatch of 0.2, of 60 and 70: 7.07 to both sides.
+    corners = np.asarray(band.get_paths()[0].vertices, dtype=float)
+    heights = corners[corners[:, 0] == 0.2, 1]
+    assert (heights.min(), heights.max()) == (pytest.approx(57.93, abs=0.01), pytest.approx(72.07, abs=0.01))
+    [legend] = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["supervised", "supervised, ± standard deviation", "vat"]
+    assert first.get_legend() is second.get_legend() is None
+    assert "mean over n = 2 label splits, in a band of ± its standard deviation" in figure.get_suptitle()

@@ -21,11 +21,11 @@ from sweep_request import sweep_request
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, put_row
-from usb_negsamp.run.sweep import slurm, workers
+from usb_negsamp.run.sweep import sensitivity, slurm, workers
 from usb_negsamp.run.sweep.grid import make_plan
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.run_state import last_row, resume_arguments
-from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of
+from usb_negsamp.run.sweep.sensitivity import PICTURE, cells_of, draw_cells
 
 WriteConfig = Callable[..., str]
 
@@ -227,9 +227,11 @@ def test_a_sweep_leaves_a_row_for_each_run_and_the_heat_map(
     assert lines[0] == "usb-negsamp: 8 runs; 3 at a time, into runs/run_sweep"
     first = "1/8  ns3l_threshold=0.01_ns3l_weight=1_seed=0  test error 10.00% (best on validation)  0:00:02  ETA "
     assert lines[1].startswith(first)
+    assert ", a run in 0:00:0" in lines[1]
     assert lines[-1].startswith("8/8 ")
     assert len(lines) == 9
-    assert "ns3l_threshold=0.01 ns3l_weight=1 (lowest validation error): test error 10.50 ± 0.71%" in shown.out
+    chosen = "ns3l_threshold=0.01 ns3l_weight=1 (lowest validation error, the first of 2 that tie)"
+    assert f"{chosen}: test error 10.50 ± 0.71%" in shown.out
 
 
 def test_finished_runs_are_not_run_again_and_a_larger_grid_keeps_the_rows(
@@ -239,7 +241,10 @@ def test_finished_runs_are_not_run_again_and_a_larger_grid_keeps_the_rows(
     assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1,2"]) == 0
     assert main(["sweep", "--c", file, "--grid", "ns3l_weight=2.0,3"]) == 0
     assert [name for name, _ in launcher.started] == ["ns3l_weight=1", "ns3l_weight=2", "ns3l_weight=3"]
-    assert "2 runs, 1 finished before; 1 at a time" in capsys.readouterr().err
+    announced, ended = capsys.readouterr().err.splitlines()[-2:]
+    assert "2 runs, 1 finished before; 1 at a time" in announced
+    assert announced.endswith("; about 0:00:02 left, 0:00:02 a run")
+    assert ended.startswith("2/2  ns3l_weight=3  ")
     with Path("runs/run_sweep/results.csv").open() as table:
         assert sorted(row["ns3l_weight"] for row in csv.DictReader(table)) == ["1.0", "2.0", "3.0"]
     assert main(["sweep", "--c", file, "--grid", "ns3l_weight=1", "--overwrite"]) == 0
@@ -515,9 +520,41 @@ def test_the_cells_hold_the_mean_over_seeds_and_know_the_best(write_config: Writ
     found = cells.errors[(0.01, 2.0)]
     assert found.mean == pytest.approx(15.0)
     assert found.std == pytest.approx(7.0711, abs=1e-4)
-    assert cells.best == (0.01, 2.0)
-    assert cells.chosen == (0.01, 1.0)
+    assert cells.best == ((0.01, 2.0),)
+    assert cells.chosen == ((0.01, 1.0),)
     assert cells.at(0.02, 1.0) == (0.02, 1.0)
+
+
+@pytest.mark.parametrize("grid", [["ns3l_threshold=0.01,0.02", "ns3l_weight=1,2"], ["ns3l_weight=1,2,3,4"]])
+def test_points_that_tie_are_all_marked_and_the_picture_says_n(
+    grid: list[str], write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Any] = []
+    monkeypatch.setattr(sensitivity, "write_picture", lambda figure, path, dpi: figures.append(figure))
+    plan = plan_of(write_config, "--grid", *grid, "--seeds", "2")
+    # The same two errors in another order: their means may differ in the last bit.
+    accuracies = [0.9, 0.7, 0.7, 0.9, 0.1, 0.2, 0.3]
+    rows = [
+        (run, {"selection": "best on validation", "test_acc_at_best": str(found), "eval_best_acc": "0.5"})
+        for run, found in zip(plan.runs, accuracies, strict=False)
+    ]
+    cells = cells_of(plan, rows)
+    assert [len(cells.best), len(cells.chosen)] == [2, 4]
+    chosen = next(line for line in cells.lines() if line.startswith("  chosen"))
+    assert "(lowest validation error, the first of 4 that tie)" in chosen
+    draw_cells(cells, tmp_path / PICTURE)
+    [figure] = figures
+    axes = figure.axes[0]
+    assert axes.get_title().endswith("mean ± standard deviation, n = 1 to 2 runs each")
+    texts = [text.get_text() for text in axes.texts]
+    assert sum("n = 1" in text for text in texts) == 1
+    if len(grid) == 2:
+        assert len(axes.patches) == 2
+        assert sum("★" in text for text in texts) == 4
+        assert "red frame: lowest test error (2 tie); ★ lowest validation error (4 tie)" in axes.get_xlabel()
+    else:
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert labels == ["lowest test error (2 tie)", "lowest validation error (4 tie)"]
 
 
 def test_slurm_needs_submitit_and_a_time(

@@ -131,10 +131,12 @@ def open_set_record(
     total = len(split.unlabeled)
     ratio = safe_ratio(split.mismatch, split.labeled_ratio)
     names = [classes[label] for label in sorted(seen)]
+    unseen = [classes[label] for label in sorted(split.class_map.keys() - set(seen))]
     figures = {
         "kind": "open_set",
         "protocol": protocol,
         "seen_classes": names,
+        "unseen_classes": unseen,
         "num_classes": len(split.class_map),
         "labeled": len(split.labeled),
         "unlabeled": total,

@@ -15,11 +15,12 @@ from usb_negsamp.run.cli.commands.report import REPORT
 from usb_negsamp.run.cli.commands.reproduce import REPRODUCE
 from usb_negsamp.run.cli.commands.sweep import SWEEP
 from usb_negsamp.run.cli.commands.train import TRAIN
+from usb_negsamp.run.cli.commands.verify import VERIFY
 from usb_negsamp.run.cli.parser import RootParser
 
 
 def make_parser() -> RootParser:
     """Return the parser of the command line. Loads neither torch nor semilearn."""
     completion = completion_command(make_parser)
-    commands = (TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, FIGURE, LIST, BENCH, PATCH, DOCTOR, completion)
+    commands = (TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, FIGURE, LIST, BENCH, PATCH, DOCTOR, VERIFY, completion)
     return RootParser(commands, __version__)

@@ -12,6 +12,11 @@ figures::
     # Time:     not measured.
     # Command:  usb-negsamp train --c config/...
 
+``Interval:``, which a file need not have, is where the test error of its run lies on an installation that works, read
+by ``usb-negsamp verify``: two numbers, and the rule by which the model is chosen, in the words of ``report``::
+
+    # Interval: 1.3 to 9.4% test error, best on validation.
+
 ``Variants:`` are further rows or points of the same file: keys, each with one value or several, and what is expected of
 them. Those with a table or a figure in parentheses belong to that one alone, the others to all of the file's.
 """
@@ -28,7 +33,8 @@ from usb_negsamp.errors import ConfigError
 
 FIELDS = ("Paper", "Expected", "Time", "Command")
 
-_FIELD = re.compile(rf"# ({'|'.join((*FIELDS, 'Variants'))}):\s+(.*)")
+_FIELD = re.compile(rf"# ({'|'.join((*FIELDS, 'Interval', 'Variants'))}):\s+(.*)")
+_INTERVAL = re.compile(r"(\d+(?:\.\d+)?) to (\d+(?:\.\d+)?)% test error, (.+)")
 _PLACE = re.compile(r"\b(Table|Figure)s? (\d+)(?: and (\d+))?")
 _VARIANT = re.compile(r"(?P<keys>--[^:()]+?)(?: \((?P<place>[^)]*)\))?: (?P<expected>.+)")
 _END_OF_SENTENCE = re.compile(r"\.(?=\s|$)")
@@ -64,6 +70,29 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """Where the test error of a file's run lies on an installation that works.
+
+    Attributes:
+        low: in percent.
+        high: in percent.
+        rule: by which the model is chosen.
+    """
+
+    low: float
+    high: float
+    rule: str
+
+    def holds(self, error: float) -> bool:
+        """Whether a test error in percent, shown with one digit after the point, is in it; the ends are."""
+        return self.low <= round(error, 1) <= self.high
+
+    def __str__(self) -> str:
+        """As in a header."""
+        return f"{self.low:.1f} to {self.high:.1f}% test error, {self.rule}"
+
+
+@dataclass(frozen=True)
 class Header:
     """What a configuration file says of itself.
 
@@ -75,6 +104,7 @@ class Header:
         time: how long it takes.
         command: the command that trains it.
         variants: further rows that the file trains with a few keys more.
+        interval: of its test error on an installation that works; None where nobody has measured it.
     """
 
     title: str
@@ -84,13 +114,14 @@ class Header:
     time: str
     command: str
     variants: tuple[Variant, ...] = ()
+    interval: Interval | None = None
 
 
 def read_header(path: Path) -> Header:
     """Return the header of the configuration file ``path``.
 
     Raises:
-        ConfigError: a part of the header is missing, or its variants are not of the form above.
+        ConfigError: a part of the header is missing, or its variants or interval are not of the form above.
     """
     parts = {"title": ""}
     current = "title"
@@ -114,7 +145,15 @@ def read_header(path: Path) -> Header:
         time=parts["Time"],
         command=parts["Command"],
         variants=tuple(_variants(parts.get("Variants", ""), tables, path)),
+        interval=_interval(parts["Interval"], path) if "Interval" in parts else None,
     )
+
+
+def _interval(text: str, path: Path) -> Interval:
+    found = _INTERVAL.fullmatch(first_sentence(text))
+    if not found or float(found[1]) > float(found[2]):
+        raise ConfigError(f"{path}: expected an interval as '1.3 to 9.4% test error, RULE', but got {text!r}")
+    return Interval(float(found[1]), float(found[2]), found[3])
 
 
 def _places(text: str) -> tuple[str, ...]:

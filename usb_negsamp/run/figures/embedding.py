@@ -11,8 +11,10 @@ import numpy as np
 from usb_negsamp.run.figures.picture import write_picture
 
 if TYPE_CHECKING:
-    from usb_negsamp.host.evaluation.network_features import NetworkFeatures
+    from usb_negsamp.host.evaluation.network_features import ImageLabels, NetworkFeatures
 
+MOST_NAMED = 20
+"""Classes that a legend names."""
 LARGEST_PERPLEXITY = 30.0
 
 
@@ -26,34 +28,50 @@ def embedding(features: np.ndarray, seed: int) -> np.ndarray:
     return found
 
 
-def draw_embeddings(networks: Sequence[NetworkFeatures], labels: np.ndarray, path: Path, title: str, seed: int) -> None:
-    """Draw a panel for each network to ``path``, a color for each class.
+def draw_embeddings(
+    networks: Sequence[NetworkFeatures], images: ImageLabels, path: Path, title: str, seed: int
+) -> None:
+    """Draw a panel for each network to ``path``, a color for each class; images of unseen classes are crosses.
 
     Args:
         networks: what :func:`usb_negsamp.host.evaluation.network_features.features_of_run` returns.
-        labels: (N,) true classes.
+        images: what they were given.
         path: the PNG file to write.
         title: shown above the panels.
         seed: of t-SNE.
     """
-    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2 * len(networks), 5.4), layout="constrained")
+    figure = Figure(figsize=(5.2 * len(networks) + 1.6, 5.4), layout="constrained")
     panels = figure.subplots(1, len(networks), squeeze=False)[0]
-    classes = np.unique(labels)
-    colors = colormaps["tab10" if len(classes) <= 10 else "gist_ncar"]
+    seen = images.labels < images.num_seen
     for axes, network in zip(panels, networks, strict=True):
         points = embedding(network.features, seed)
-        for rank, label in enumerate(classes):
-            color: Any = colors(rank) if len(classes) <= 10 else colors(rank / len(classes))
-            rows = labels == label
-            axes.scatter(points[rows, 0], points[rows, 1], s=6, color=color, label=str(label))
-        right = 100 * float((network.predictions == labels).mean())
-        axes.set_title(f"{network.name}: {right:.1f}% of {len(labels)} test images right", fontsize=10)
+        _draw_classes(axes, points, images)
+        right = 100 * float((network.predictions == images.labels)[seen].mean()) if seen.any() else 0.0
+        of = f"{int(seen.sum())} test images" + ("" if seen.all() else " of seen classes")
+        axes.set_title(f"{network.name}: {right:.1f}% of {of} right", fontsize=10)
         axes.set_xticks([])
         axes.set_yticks([])
-    if len(classes) <= 20:
-        panels[-1].legend(frameon=False, fontsize=8, markerscale=2, title="class")
-    figure.suptitle(title)
+    handles, labels = panels[0].get_legend_handles_labels()
+    if len(labels) <= MOST_NAMED:
+        figure.legend(
+            handles, labels, loc="outside right upper", frameon=False, fontsize=8, markerscale=2, title="class"
+        )
+    figure.suptitle(title + ("" if seen.all() else "; crosses: classes without labels"))
     write_picture(figure, path)
+
+
+def _draw_classes(axes: Any, points: np.ndarray, images: ImageLabels) -> None:
+    from matplotlib import colormaps
+
+    classes = np.unique(images.labels)
+    few = len(classes) <= 10
+    colors = colormaps["tab10" if few else "gist_ncar"]
+    for rank, label in enumerate(classes):
+        color = colors(rank) if few else colors(rank / len(classes))
+        rows = images.labels == label
+        unseen = label >= images.num_seen
+        shape: dict[str, Any] = {"marker": "x", "s": 12, "linewidths": 0.8} if unseen else {"marker": "o", "s": 6}
+        name = images.name(int(label)) + (", unseen" if unseen else "")
+        axes.scatter(points[rows, 0], points[rows, 1], color=color, label=name, **shape)

@@ -41,5 +41,5 @@ def draw_embeddings_of(run: Path, config: dict[str, Any], checkpoint: Path, num_
     from usb_negsamp.host.evaluation.network_features import features_of_run
     from usb_negsamp.run.figures.embedding import draw_embeddings
 
-    networks, labels = features_of_run(algorithm, checkpoint, num_images, seed)
-    draw_embeddings(networks, labels, run / TSNE, title_of(config), seed)
+    networks, images = features_of_run(algorithm, checkpoint, num_images, seed)
+    draw_embeddings(networks, images, run / TSNE, title_of(config), seed)

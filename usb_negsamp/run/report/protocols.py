@@ -57,3 +57,14 @@ def grouped(rows: Sequence[Row], columns: Sequence[str]) -> dict[Group, list[Row
 def values_of(row: Row, columns: Iterable[str]) -> Group:
     """Return the values of ``columns``; an empty text where the row has none."""
     return tuple(row.get(name) or "" for name in columns)
+
+
+def splits_differ(rows: Sequence[Row], others: Sequence[Row]) -> bool:
+    """Return whether the same split seed stands for different images; unknown digests are taken on trust."""
+    for digest in ("split_digest", "data_digest"):
+        known = {row["split_seed"]: row.get(digest) for row in others}
+        for row in rows:
+            mine, theirs = row.get(digest), known.get(row["split_seed"])
+            if mine and theirs and mine != theirs:
+                return True
+    return False

@@ -9,7 +9,7 @@ from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.run.records.results import COPY_OF
 from usb_negsamp.run.report.measures import Measure
 from usb_negsamp.run.report.paired_statistics import Difference, Spread, paired_difference, spread
-from usb_negsamp.run.report.protocols import PROTOCOL, TRAINING, Group, Row, grouped, set_together
+from usb_negsamp.run.report.protocols import PROTOCOL, TRAINING, Group, Row, grouped, set_together, splits_differ
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _table(
             "give --baseline column=value,column=value"
         )
     chosen = matching[0] if matching else None
-    unlike = () if chosen is None else (group for group in lines if _splits_differ(groups[group], groups[chosen]))
+    unlike = () if chosen is None else (group for group in lines if splits_differ(groups[group], groups[chosen]))
     return Table(
         protocol,
         by,
@@ -165,17 +165,6 @@ def _spreads(groups: Mapping[Group, Sequence[Row]], column: str) -> dict[Group, 
         pairs = [(row, float(value)) for row, value in zip(rows, values, strict=True)]
         found[group] = spread(list(_by_split(pairs).values()))
     return found
-
-
-def _splits_differ(rows: Sequence[Row], others: Sequence[Row]) -> bool:
-    """Return whether the same split seed stands for different images; unknown digests are taken on trust."""
-    for digest in ("split_digest", "data_digest"):
-        known = {row["split_seed"]: row.get(digest) for row in others}
-        for row in rows:
-            mine, theirs = row.get(digest), known.get(row["split_seed"])
-            if mine and theirs and mine != theirs:
-                return True
-    return False
 
 
 def _wanted(baseline: str | Mapping[str, str] | None, by: Sequence[str]) -> dict[str, str]:

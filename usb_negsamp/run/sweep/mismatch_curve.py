@@ -23,6 +23,8 @@ from usb_negsamp.run.sweep.plan import Plan, Run
 KEY = "mismatch_ratio"
 PICTURE = "mismatch_curve.png"
 REFERENCE = "supervised"
+MARKERS = "osD^vP*X"
+"""Of the lines, beside their colors."""
 BySplit = dict[str, float]
 
 
@@ -180,44 +182,57 @@ def draw_mismatch_curve(curve: MismatchCurve, path: Path) -> None:
     """Draw the lines with their spread, and supervised training as a level with its own, to ``path``."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    draw_lines(curve, figure.subplots())
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    draw_panels([curve], figure)
     write_picture(figure, path, dpi=130)
 
 
+def draw_panels(curves: Sequence[MismatchCurve], figure: Any) -> None:
+    """Draw a panel for each curve into matplotlib's ``figure``, with what they share said once."""
+    panels = figure.subplots(1, len(curves), squeeze=False)[0]
+    named: dict[str, Any] = {}
+    for curve, axes in zip(curves, panels, strict=True):
+        draw_lines(curve, axes)
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    measure = curves[0].measure
+    assert measure is not None
+    counts = sorted({len(found) for one in curves for line in one.lines for found in line.accuracies.values()})
+    number = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+    panels[0].set_ylabel("test accuracy on seen classes (%)")
+    told = f"accuracy {measure.meaning}: mean over {number} label splits, in a band of ± its standard deviation"
+    figure.suptitle(told, fontsize=9)
+    if len(curves) == 1:
+        figure.legend(named.values(), named.keys(), loc="outside right upper", frameon=False, fontsize=9)
+    else:
+        columns = min(len(named), 5)
+        figure.legend(
+            named.values(), named.keys(), loc="outside lower center", ncols=columns, frameon=False, fontsize=9
+        )
+
+
 def draw_lines(curve: MismatchCurve, axes: Any) -> None:
-    """Draw the lines of one curve on one of matplotlib's axes."""
-    assert curve.measure is not None
-    # Side by side, so that no spread hides another.
-    step = 0.008 * (curve.ratios[-1] - curve.ratios[0])
-    drawn = [line.name for line in curve.lines if not line.level]
+    """Draw the lines of one curve on one of matplotlib's axes, each in a band of its spread."""
+    drawn = [line for line in curve.lines if not line.level]
     for line in curve.lines:
         if line.level:
             found = line.at(curve.ratios[0])
             assert found is not None
             axes.axhline(found.mean, color="black", linestyle="--", linewidth=1.2, label=line.name)
             if found.std is not None:
-                axes.axhspan(found.mean - found.std, found.mean + found.std, color="black", alpha=0.08, linewidth=0)
+                ends = (found.mean - found.std, found.mean + found.std)
+                axes.axhspan(*ends, color="black", alpha=0.12, linewidth=0, label=f"{line.name}, ± standard deviation")
             continue
         points = [(ratio, found) for ratio in line.ratios if (found := line.at(ratio)) is not None]
-        aside = step * (drawn.index(line.name) - (len(drawn) - 1) / 2)
-        axes.errorbar(
-            [ratio + aside for ratio, _ in points],
-            [found.mean for _, found in points],
-            yerr=[found.std or 0.0 for _, found in points],
-            marker="o",
-            markersize=4,
-            capsize=3,
-            linewidth=1.4,
-            label=line.name,
-        )
-    counts = sorted({len(values) for line in curve.lines for values in line.accuracies.values()})
-    seeds = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
-    axes.set_title(f"{curve.setting}\n{curve.measure.rule}; mean and standard deviation, {seeds}", fontsize=9)
-    axes.set_xlabel(KEY)
-    axes.set_ylabel("test accuracy on seen classes (%)")
+        ratios, means = [ratio for ratio, _ in points], [found.mean for _, found in points]
+        spreads = [found.std or 0.0 for _, found in points]
+        marker = MARKERS[drawn.index(line) % len(MARKERS)]
+        [shown] = axes.plot(ratios, means, marker=marker, markersize=4.5, linewidth=1.5, label=line.name)
+        low, high = ([mean + sign * std for mean, std in zip(means, spreads, strict=True)] for sign in (-1, 1))
+        axes.fill_between(ratios, low, high, color=shown.get_color(), alpha=0.07, linewidth=0)
+    axes.set_title(curve.setting, fontsize=9)
+    axes.set_xlabel("mismatch: share of unseen classes", fontsize=9)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
 
 
 def _name(run: Run, others: Sequence[str]) -> str:

@@ -123,9 +123,20 @@ class Sweep:
             f"usb-negsamp: {_runs(len(self.plan.runs))}"
             + "".join(f", {part}" for part in parts if part)
             + f"; {self.jobs} at a time, into {self.plan.directory}"
+            + self._expected(len(todo))
         )
         for line in what_is_not_repeated(self.plan.runs):
             self.console.line(f"usb-negsamp: {line}")
+
+    def _expected(self, todo: int) -> str:
+        """What the runs that have finished before say of the time that is left; empty where none has."""
+        from usb_negsamp.run.training.progress import clock
+
+        took = [float(row["seconds"]) for _, row in self.results.finished if row.get("seconds")]
+        if not took or not todo:
+            return ""
+        each = sum(took) / len(took)
+        return f"; about {clock(each * todo / self.jobs)} left, {clock(each)} a run"
 
     def _ended(self, run: Run, code: int) -> None:
         from usb_negsamp.run.training.progress import clock
@@ -142,9 +153,11 @@ class Sweep:
             self.failures[run.name] = " ".join(reason.split())
             shown = f"failed: {self.failures[run.name]}"
         done = self.finished + len(self.failures) + len(self.interrupted)
-        left = (self.total - done) * (time.monotonic() - self.began) / done
-        eta = f"  ETA {clock(left)}" if self.total > done and not self.signum() else ""
-        self.console.line(f"{done:>{len(str(self.total))}}/{self.total}  {run.name}  {shown}{eta}")
+        each = (time.monotonic() - self.began) / done
+        left = self.total - done
+        eta = f"  ETA {clock(left * each)}, a run in {clock(each)}" if left and not self.signum() else ""
+        everything = len(self.plan.runs)
+        self.console.line(f"{everything - left:>{len(str(everything))}}/{everything}  {run.name}  {shown}{eta}")
 
     @staticmethod
     def _figure(row: dict[str, str]) -> str:

@@ -12,7 +12,7 @@ from usb_negsamp.run.figures.training_curve import draw_curve
 from usb_negsamp.run.records.directory import CURVE, METRICS, RESULTS
 from usb_negsamp.run.records.manifest import Manifest
 from usb_negsamp.run.records.metrics import read_metrics
-from usb_negsamp.run.records.results import put_row, result_row
+from usb_negsamp.run.records.results import ON_VALIDATION, put_row, result_row, selection_rule
 from usb_negsamp.run.training.console import Console
 from usb_negsamp.run.training.summary import summary
 
@@ -35,15 +35,24 @@ def report_outcome(
     put_row(directory / RESULTS, result_row(results, manifest.content, seconds))
     manifest.write()
     if with_pictures:
-        _draw(directory, manifest.content["config"], console)
+        _draw(directory, manifest.content["config"], evaluated_on(results), console)
     print(summary(results, manifest.content, directory, seconds))
     sys.stdout.flush()
 
 
-def _draw(directory: Path, config: dict[str, Any], console: Console) -> None:
+def evaluated_on(results: Mapping[str, Any]) -> str:
+    """Return the images that a run was evaluated on while it trained, in a word.
+
+    >>> evaluated_on({"test/best_acc": 0.9}), evaluated_on({})
+    ('validation', 'test')
+    """
+    return "validation" if selection_rule(results) == ON_VALIDATION else "test"
+
+
+def _draw(directory: Path, config: dict[str, Any], evaluated: str, console: Console) -> None:
     title = f"{config['algorithm']} on {config['dataset']}, {config['num_labels']} labels"
     try:
-        draw_curve(read_metrics(directory / METRICS), directory / CURVE, title)
+        draw_curve(read_metrics(directory / METRICS), directory / CURVE, title, evaluated)
         draw_negatives_of(directory, config)
     except Exception as error:  # a picture must not cost a finished run its results
         console.line(f"usb-negsamp: no picture: {type(error).__name__}: {error}")

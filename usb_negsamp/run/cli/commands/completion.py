@@ -83,6 +83,6 @@ def _preamble() -> dict[str, str]:
 
 
 def _tables() -> list[str]:
-    from usb_negsamp.run.sweep.reproduce import tables
+    from usb_negsamp.run.sweep.papers.rows import tables
 
     return list(tables())

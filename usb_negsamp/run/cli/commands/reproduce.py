@@ -7,17 +7,21 @@ import argparse
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.commands.sweep import declare_runs, runs_of
 from usb_negsamp.run.cli.parser import Command, Once, Parser, true_or_false
+from usb_negsamp.run.sweep.papers.scales import SCALES
 
 ABOUT = """\
-Trains every configuration of a table of a paper, with N seeds each, and prints the paper's figure beside the measured
-one. `usb-negsamp list configs --markdown` shows what is there. The same command again goes on: finished runs are kept,
-interrupted ones resumed."""
+Trains every configuration of a table or figure of a paper, with N seeds each, and prints the paper's figure beside the
+measured one, and what each method adds on the same splits. `usb-negsamp list configs --markdown` shows what is there.
+The same command again goes on: finished runs are kept, interrupted ones resumed."""
 
 CLOSING = """\
   --key value           any key of train, for all runs; where one makes them others than the paper's, as dataset does,
                         the rows stand under a heading of their own, without the paper's figures
 
-A paper's table is weeks of GPU time; the configurations' headers say what is known of it."""
+A paper's table is weeks of GPU time; the configurations' headers say what is known of it. At the other scales the rows
+stand under a heading that says what is changed, without the paper's figures, in a folder of their own."""
+
+SAVE_DIR_HELP = "where the folder {} comes to be (default ./saved_models), with its results.csv and table"
 
 
 def _declare(parser: Parser) -> None:
@@ -35,6 +39,13 @@ def _declare(parser: Parser) -> None:
         "cifar10,svhn_vat",
     )
     parser.add_argument(
+        "--scale",
+        action=Once,
+        choices=tuple(SCALES),
+        help="full (default): the runs of the paper; short: its data and networks, at most 10,000 iterations a run; "
+        "smoke: digits and a small network, in minutes",
+    )
+    parser.add_argument(
         "--dry_run",
         nargs="?",
         type=true_or_false,
@@ -43,16 +54,16 @@ def _declare(parser: Parser) -> None:
         metavar="true | false",
         help="prints the commands, one a run, and trains nothing",
     )
-    declare_runs(parser, "default 5")
+    declare_runs(parser, f"default {', '.join(f'{scale.seeds} ({name})' for name, scale in SCALES.items())}")
     parser.add_argument(
         "--save_dir",
         metavar="DIR",
-        help="where the folder TABLE comes to be (default ./saved_models), with results.csv and table.md",
+        help=SAVE_DIR_HELP.format("of the table"),
     )
 
 
 def _run(options: argparse.Namespace) -> int:
-    from usb_negsamp.run.sweep.reproduce import reproduce
+    from usb_negsamp.run.sweep.papers.reproduce import reproduce
 
     if options.table is None:
         raise ConfigError("reproduce needs a table first, e.g. ns3l/table1; usb-negsamp reproduce --help says more")
@@ -61,13 +72,20 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError("reproduce takes the table's own configurations: --c cannot be given")
     if "save_name" in request.given:
         raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
-    return reproduce(options.table, request, only=options.only, save_dir=options.save_dir, dry_run=options.dry_run)
+    return reproduce(
+        options.table,
+        request,
+        scale=options.scale or "full",
+        only=options.only,
+        save_dir=options.save_dir,
+        dry_run=options.dry_run,
+    )
 
 
 REPRODUCE = Command(
     name="reproduce",
     summary="train a table of a paper, and show its figures beside the measured ones",
-    usage="TABLE [--only WORD,WORD] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
+    usage="TABLE [--scale full|short|smoke] [--only WORD,WORD] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
     about=ABOUT,
     closing=CLOSING,
     declare=_declare,

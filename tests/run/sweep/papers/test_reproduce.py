@@ -13,8 +13,9 @@ from yaml_text import yaml_text
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration import packaged
 from usb_negsamp.run.configuration.resolution import read_sources, resolve
-from usb_negsamp.run.sweep import reproduce
-from usb_negsamp.run.sweep.cited import CITED, Cited
+from usb_negsamp.run.sweep.papers.cited import CITED, Cited
+from usb_negsamp.run.sweep.papers.rows import tables
+from usb_negsamp.run.sweep.papers.scales import SCALES
 
 HEADER = """\
 # {title}.
@@ -47,6 +48,12 @@ def small_tables(work_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return work_dir
 
 
+def table_lines(text: str) -> list[list[str]]:
+    """The cells of all lines of all parts of a table, without their heads."""
+    parts = [part.splitlines() for part in text.strip().split("\n\n") if part.startswith("|")]
+    return [cells(line) for part in parts for line in part[2:]]
+
+
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")]
 
@@ -62,14 +69,17 @@ def test_a_table_is_trained_and_shown_beside_the_paper_s_and_goes_on(
     assert table.strip() in printed
     with (directory / "results.csv").open(newline="") as file:
         rows = {row["algorithm"]: row for row in csv.DictReader(file)}
-    labels, repaired = (cells(line) for line in table.splitlines()[2:])
+    labels, repaired = table_lines(table)
+    assert "**digits, 40 labels of 10 classes, 60 validation images; small_cnn, 4 iterations**" in table
     assert labels[:3] == ["table1_labels", "The one / of table1_labels", "12.5 ± 1.0% test error in the paper"]
     accuracy = 100 * float(rows["supervised"]["test_acc_at_best"])
     shown = f"{100 - accuracy:.2f}% test error, {accuracy:.2f}% accuracy"
-    assert labels[3:] == [f"{shown} (best on validation)", "1"]
+    assert labels[3:] == [f"{shown} (best on validation)", "1", ""]
+    gained = accuracy
     accuracy = 100 * float(rows["pseudolabel_spl"]["spl_test_acc"])
     shown = f"{100 - accuracy:.2f}% test error, {accuracy:.2f}% accuracy"
-    assert repaired[3:] == [f"{shown} (what the run ends with)", "1"]
+    assert repaired[3:5] == [f"{shown} (what the run ends with)", "1"]
+    assert repaired[5] == f"{gained - accuracy:+.2f} to table1_labels"
     assert main(command) == 0
     streams = capsys.readouterr()
     assert "2 runs, 2 finished before" in streams.err
@@ -85,7 +95,7 @@ def test_the_commands_of_a_dry_run_are_those_of_the_table_and_nothing_is_written
     words = ["--only", "full,no_outer", "--dry-run", "--save_dir", "out", "--lr=0.01"]
     assert main(["reproduce", "spl/table3", *words]) == 0
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(lines) == 2 * 3 * reproduce.SEEDS  # three numbers of labels each
+    assert len(lines) == 2 * 3 * SCALES["full"].seeds  # three numbers of labels each
     assert all(line[:2] == ["usb-negsamp", "train"] for line in lines)
     args = [resolve(read_sources(line[2:])).args for line in lines]
     assert {found.spl_ablation for found in args} == {None, "no_outer"}
@@ -132,13 +142,13 @@ def test_runs_of_other_settings_stand_under_a_heading_of_their_own(
     assert main(["reproduce", "small/table1", *words]) == 0, capsys.readouterr()
     table = Path("saved_models/small_table1/table.md").read_text()
     assert table.strip() in capsys.readouterr().out
-    first, first_table, second, second_table = table.strip().split("\n\n")
+    _, first, _, first_table, second, _, second_table = table.strip().split("\n\n")
     assert first == (
         "Not the paper's settings: num_labels 20, num_train_iter 2. The paper's figures are not of these runs."
     )
-    assert cells(first_table.splitlines()[0]) == ["config", "in the paper", "measured", "n"]
+    assert cells(first_table.splitlines()[0]) == ["config", "in the paper", "measured", "n", "difference"]
     row, *others = (cells(line) for line in first_table.splitlines()[2:])
-    assert (row[:2], row[3], others) == (["table1_labels", "num_labels 40, num_train_iter 4"], "1", [])
+    assert (row[:2], row[3:], others) == (["table1_labels", "num_labels 40, num_train_iter 4"], ["1", ""], [])
     assert second.startswith("Not the paper's settings: num_train_iter 2. ")
     assert cells(second_table.splitlines()[2])[:2] == ["table1_repaired", "num_train_iter 4"]
     assert "12.5" not in table
@@ -154,9 +164,9 @@ def test_a_key_with_the_paper_s_own_value_changes_no_heading(
 
 
 def test_every_configuration_of_a_table_is_found_there() -> None:
-    found = {path.stem for headers in reproduce.tables().values() for path in headers if "table" in path.stem}
+    found = {path.stem for headers in tables().values() for path in headers if "table" in path.stem}
     assert found == {Path(name).stem for name in packaged.packaged_configs() if "/table" in name}
-    assert {"ns3l/table1", "ns3l/table6", "dnll/table5", "spl/table3"} <= set(reproduce.tables())
+    assert {"ns3l/table1", "ns3l/table6", "dnll/table5", "spl/table3"} <= set(tables())
 
 
 VARIANTS = """\
@@ -204,13 +214,13 @@ def test_a_variant_stands_beside_its_own_figure_and_under_its_own_heading(
 ) -> None:
     command = ["reproduce", "small/table1", "--only", "labels", "--seeds", "1"]
     assert main(command) == 0, capsys.readouterr()
-    rows = [cells(line) for line in Path("saved_models/small_table1/table.md").read_text().splitlines()[2:]]
-    assert [row[0] for row in rows] == ["table1_labels", "table1_labels_num_labels=20"]
-    assert rows[1][1:3] == ["The one / of table1_labels, --num_labels 20", "15.5% test error in the paper"]
-    assert rows[0][3] != rows[1][3]
+    first, second = table_lines(Path("saved_models/small_table1/table.md").read_text())
+    assert [first[0], second[0]] == ["table1_labels", "table1_labels_num_labels=20"]
+    assert second[1:3] == ["The one / of table1_labels, --num_labels 20", "15.5% test error in the paper"]
+    assert first[3] != second[3]
     assert main([*command, "--lr", "0.02", "--overwrite"]) == 0, capsys.readouterr()
     table = Path("saved_models/small_table1/table.md").read_text()
-    assert table.startswith("Not the paper's settings: lr 0.02. ")
+    assert "\n\nNot the paper's settings: lr 0.02. " in table
     assert "table1_labels_num_labels=20 | lr 0.03" in table
 
 
@@ -223,11 +233,11 @@ def test_rows_that_are_only_cited_are_said_by_a_dry_run_and_stand_in_the_table(
     assert capsys.readouterr().out.splitlines()[1:] == ["cited: Other, 9.9% error"]
     assert main(command) == 0, capsys.readouterr()
     *_, last = Path("saved_models/small_table2/table.md").read_text().splitlines()
-    assert cells(last) == ["cited", "Other", "9.9% error in the paper", "not trained here", ""]
+    assert cells(last) == ["Other", "9.9% error in the paper", "not trained here"]
 
 
 def test_what_is_cited_is_of_a_table_that_there_is() -> None:
-    assert CITED.keys() <= reproduce.tables().keys()
+    assert CITED.keys() <= tables().keys()
 
 
 def test_a_variant_that_says_no_figure_is_one_line(with_variants: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,6 +259,8 @@ def test_a_variant_that_says_no_figure_is_one_line(with_variants: Path, capsys: 
         (["small/table1", "--only", "labels,repared"], "but got 'repared'; did you mean 'repaired'"),
         (["small/table1", "--only", ","], "--only: expected names, or words of names, between commas, but got ''"),
         (["small/table1", "--only", "labels", "--only", "repaired"], "--only is given twice"),
+        (["small/table1", "--scale", "smok"], "unknown --scale 'smok'; did you mean 'smoke'"),
+        (["small/table1", "--scale", "short", "--scale", "smoke"], "--scale is given twice"),
         (["small/table1", "--save_name", "x"], "save_name cannot be given"),
         (["small/table1", "--lrr", "1"], "unknown key 'lrr'; did you mean 'lr'"),
         (["small/table1", "--seeds", "0"], "seeds: expected a whole number of at least 1, but got 0"),
