@@ -65,7 +65,7 @@ def what_can_be_listed() -> Iterator[str]:
 
 def _tables() -> Iterator[str]:
     """Yield a line for every table and figure: its name, and behind it the paper."""
-    from usb_negsamp.run.sweep.reproduce import tables
+    from usb_negsamp.run.sweep.papers.rows import tables
 
     for name, headers in tables().items():
         yield f"{name}  {next(iter(headers.values())).paper}"
