@@ -43,7 +43,8 @@ def test_fast_cnn_takes_even_sides_alone_and_no_pixel_is_left_out() -> None:
     with pytest.raises(ConfigError, match="even sides from 16x16, but got 17x32"):
         fast_cnn()(torch.zeros(1, 3, 17, 32))
     image = torch.zeros(1, 3, 16, 16, requires_grad=True)
-    fast_cnn().eval().stage1.conv(fast_cnn().squares(image)).sum().backward()
+    net = fast_cnn().eval()
+    net.stage1[0](net.squares(image)).sum().backward()
     assert image.grad is not None
     assert (image.grad != 0).all()
 
