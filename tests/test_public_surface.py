@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
@@ -268,7 +269,10 @@ def keys() -> dict[str, Any]:
     algorithms = names_of("algorithms")
     wrappers = names_of("wrappers")
     of_host = {name.replace("-", "_") for name in re.findall(r"['\"]--([\w-]+)['\"]", _sources_of_host())}
-    listed = {name: _listed_keys(name) for name in algorithms if name.count("_") <= 1}
+    # Between these commands nobody adds to the host's names, which take seconds to look at.
+    listing = importlib.import_module("usb_negsamp.run.cli.commands.listing")
+    with mock.patch.object(listing, "catalog", functools.cache(listing.catalog)):
+        listed = {name: _listed_keys(name) for name in algorithms if name.count("_") <= 1}
     own = {
         name: {key: default for key, default in found.items() if key not in of_host} for name, found in listed.items()
     }
