@@ -34,16 +34,16 @@ def test_ns3l_takes_no_pass_and_few_kernels_where_the_host_carries_the_weak_view
         assert wrapped["kernels"] - plain["kernels"] <= 21, base
 
 
-def test_the_readme_repeats_the_table() -> None:
+def test_the_page_repeats_the_table() -> None:
     rows = _rows()
 
     def cell(method: str) -> str:
         row = rows[method, "training", "float32"]
         return f"{row['forward_passes']} + {row['backward_passes']}, {row['kernels']}"
 
-    readme = (TABLE.parent / "README.md").read_text(encoding="utf-8")
+    page = (TABLE.parent / "speed.md").read_text(encoding="utf-8")
     for base in ("fixmatch", "freematch", "vat", "pimodel", "meanteacher", "mixmatch"):
         cells = [base, *(cell(f"{base}{wrapper}") for wrapper in ("", "_ns3l", "_dnll"))]
-        assert f"| {' | '.join(cells)} |" in readme
+        assert f"| {' | '.join(cells)} |" in page
     for alone in ("ns3l", "dnll", "dualstudent"):
-        assert f"`{alone}` {cell(alone)}" in readme
+        assert f"`{alone}` {cell(alone)}" in page
