@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
 REPRODUCE = Command(
     name="reproduce",
     summary="train a table of a paper, and show its figures beside the measured ones",
-    usage="TABLE [--scale NAME] [--only WORD,WORD] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
+    usage="TABLE [--scale NAME] [--only WORDS] [--dry_run] [--seeds N] [--jobs N] [--key value ...]",
     about=ABOUT,
     closing=CLOSING,
     declare=_declare,
