@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from usb_negsamp.errors import expected
+from usb_negsamp.host.wrapping.iteration import iterations_of
 from usb_negsamp.key import AT_LEAST_ONE, SHARE_ABOVE_0, SHARE_BETWEEN
 from usb_negsamp.settings import Settings, setting
 
@@ -57,7 +57,7 @@ class MTCSettings(Settings, prefix="mtc"):
         >>> MTCSettings().warm_up_iterations(1000), MTCSettings().warm_up_iterations(8)
         (100, 1)
         """
-        return _rounded_up(self.warm_up * num_train_iter)
+        return max(1, iterations_of(self.warm_up, num_train_iter))
 
     def epoch_iterations(self, num_train_iter: int) -> int:
         """Iterations of an epoch, at least one.
@@ -65,11 +65,11 @@ class MTCSettings(Settings, prefix="mtc"):
         >>> MTCSettings().epoch_iterations(1000), MTCSettings().epoch_iterations(8)
         (10, 1)
         """
-        return _rounded_up(self.epoch * num_train_iter)
+        return max(1, iterations_of(self.epoch, num_train_iter))
 
     def warm_up_epochs(self, num_train_iter: int) -> int:
         """Epochs of the warm-up, of which the last one may be shorter."""
-        return _rounded_up(self.warm_up_iterations(num_train_iter) / self.epoch_iterations(num_train_iter))
+        return -(-self.warm_up_iterations(num_train_iter) // self.epoch_iterations(num_train_iter))
 
     def epochs_before(self, iteration: int, num_train_iter: int) -> int:
         """How many epochs are over before ``iteration``. One ends with the warm-up.
@@ -82,7 +82,3 @@ class MTCSettings(Settings, prefix="mtc"):
         if iteration < warm_up:
             return iteration // epoch
         return self.warm_up_epochs(num_train_iter) + (iteration - warm_up) // epoch
-
-
-def _rounded_up(number: float) -> int:
-    return max(1, math.ceil(number - 1e-9))

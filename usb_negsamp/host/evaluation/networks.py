@@ -154,12 +154,12 @@ def evaluate(
     self.evaluated_out_key = out_key
     eval_dict: dict[str, Any] = classification_metrics(logits, labels, eval_dest)
     known = (labels >= 0) & (labels < logits.shape[1])
-    matrix = confusion_matrix(labels[known].numpy(), logits[known].argmax(1).numpy(), normalize="true")
-    # For whoever shows it: that of all classes, also of those without images.
-    of_all = {"labels": np.arange(logits.shape[1]), "normalize": "true"}
-    shares = confusion_matrix(labels[known].numpy(), logits[known].argmax(1).numpy(), **of_all)
+    true, predicted = labels[known].numpy(), logits[known].argmax(1).numpy()
+    # For whoever shows it: that of all classes, also of those without images, which the host does not print.
+    shares = confusion_matrix(true, predicted, labels=np.arange(logits.shape[1]), normalize="true")
     self.confusion_shares = {**getattr(self, "confusion_shares", {}), eval_dest: shares}
-    self.print_fn("confusion matrix:\n" + np.array_str(matrix))
+    met = np.union1d(true, predicted)
+    self.print_fn("confusion matrix:\n" + np.array_str(shares[np.ix_(met, met)]))
     if return_logits:
         eval_dict[eval_dest + "/logits"] = logits.numpy()
     return eval_dict

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from usb_negsamp.run.configuration.presets.ns3l import whole_epochs
+
 if TYPE_CHECKING:
     from usb_negsamp.run.configuration.presets.request import Request
 
@@ -68,7 +70,7 @@ def _frame(request: Request, *, epochs: int) -> dict[str, Any]:
         "num_train_iter": length,
         "num_eval_iter": EPOCH,
         "num_log_iter": EPOCH // 4,
-        "epoch": length // EPOCH if length % EPOCH == 0 else 1,
+        "epoch": whole_epochs(length, EPOCH),
     }
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.run.configuration.presets.dnll import TRAINING_IMAGES
+from usb_negsamp.run.configuration.presets.ns3l import whole_epochs
 
 if TYPE_CHECKING:
     from usb_negsamp.run.configuration.presets.request import Request
@@ -51,7 +52,7 @@ def cl(request: Request) -> dict[str, Any]:
         "batch_size": CL_BATCH_SIZE,
         "uratio": 1,
         "num_train_iter": length,
-        "epoch": length // EVALUATION_INTERVAL if length % EVALUATION_INTERVAL == 0 else 1,
+        "epoch": whole_epochs(length, EVALUATION_INTERVAL),
         "num_eval_iter": EVALUATION_INTERVAL,
         "num_log_iter": 100,
         "include_lb_to_ulb": False,
@@ -84,7 +85,7 @@ def mtc(request: Request) -> dict[str, Any]:
         "batch_size": 64,
         "uratio": 1,
         "num_train_iter": length,
-        "epoch": length // MTC_ITERATIONS_PER_EPOCH if length % MTC_ITERATIONS_PER_EPOCH == 0 else 1,
+        "epoch": whole_epochs(length, MTC_ITERATIONS_PER_EPOCH),
         "num_eval_iter": MTC_ITERATIONS_PER_EPOCH,
         "num_log_iter": 512,
         "num_last_evaluations": 20,
