@@ -123,7 +123,7 @@ class MultiTaskCurriculumStep(MixMatch):
         features = {"x_lb": outputs["feat"][:num_labeled], VIEW: outputs["feat"][num_labeled:]}
         log_dict = self.process_log_dict(
             mtc_domain_loss=loss.detach(),
-            mtc_kept=self.scores.kept.float().mean(),
+            mtc_kept=self.scores.images.chosen_share,
             mtc_threshold=self.scores.threshold,
         )
         return loss, features, log_dict

@@ -83,7 +83,7 @@ class OpenMatchStep(AlgorithmBase):
             openmatch_ova_loss=ova_loss.detach(),
             openmatch_entropy=entropy.detach(),
             openmatch_consistency=consistency.detach(),
-            openmatch_kept=self.openmatch_selection.kept.float().mean(),
+            openmatch_kept=self.openmatch_selection.images.chosen_share,
         )
         return self.process_out_dict(loss=total_loss, feat=features), log_dict
 

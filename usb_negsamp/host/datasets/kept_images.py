@@ -92,6 +92,11 @@ class KeptImages:
         """Hand out the images of the indices ``chosen`` (n,) from now on; none is allowed."""
         self.chosen, self._batches = chosen, None
 
+    @property
+    def chosen_share(self) -> float:
+        """How many of all images were chosen last."""
+        return len(self.chosen) / len(self.dataset)
+
     def batch(self, number: int, where: torch.device) -> dict[str, torch.Tensor] | None:
         """The views of step ``number``, at the device ``where``; None if no image is chosen."""
         if not len(self.chosen):
