@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
+import torch
+
 from usb_negsamp.algorithms.spl.validation import Validation, measure
 from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are, reestimated_batch_norm
-from usb_negsamp.host.evaluation.open_set import open_set_figures, open_set_of
+from usb_negsamp.host.evaluation.open_set import kept_threshold, needs_threshold, open_set_figures, open_set_of
 from usb_negsamp.host.wrapping.running_statistics import reestimated_for_a_while
 
 
@@ -35,6 +37,14 @@ def evaluated(algorithm: Any, name: str) -> dict[str, float]:
             part = "" if figure.startswith("train/") else "test/"
             figures[part + figure.replace("open/", f"{name}_open/", 1)] = value
     return figures
+
+
+def threshold_of(algorithm: Any) -> float | None:
+    """Of the maximum softmax of the network that the stage repairs, for its use; None where nothing asks for one."""
+    if not needs_threshold(algorithm):
+        return None
+    with getattr(algorithm, "first_alone", nullcontext)():
+        return kept_threshold(torch.from_numpy(algorithm.evaluate("eval", return_logits=True)["eval/logits"]))
 
 
 def accuracy_on_test(algorithm: Any, name: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.spl.estimation import check_estimable, estimated_mismatch
-from usb_negsamp.algorithms.spl.evaluation import evaluated, start_figures
+from usb_negsamp.algorithms.spl.evaluation import evaluated, start_figures, threshold_of
 from usb_negsamp.algorithms.spl.identification import kept_ratio, known_mismatch
 from usb_negsamp.algorithms.spl.masked import fold, maskable_layers, take_off
 from usb_negsamp.algorithms.spl.saved_stage import check_stage
@@ -24,6 +24,7 @@ from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.checkpoints.form import own_entries
 from usb_negsamp.host.checkpoints.resume import saved_before_training
 from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
+from usb_negsamp.host.evaluation.use import entries_of_use
 from usb_negsamp.host.wrapping.after_training import (
     follow_anew,
     make_carried_state,
@@ -200,6 +201,7 @@ class SPLWrapper(CarryingWrapper):
         results = selection.results()
         with nullcontext() if best["inert"] else batch_statistics_as_they_are(self):
             results.update(evaluated(self, "spl"))
+            threshold = threshold_of(self)
         self.results_dict.update(results)
         if self.is_main:
             checkpoint = {
@@ -211,6 +213,7 @@ class SPLWrapper(CarryingWrapper):
                 "masks": kept,
                 "soft_masks": soft,
                 "spl": {"ratio": stage.ratio, "v1_lr": stage.rate, "round": best["round"], "history": stage.history},
+                **entries_of_use(self, threshold),
             }
             write_checkpoint(checkpoint, os.path.join(self.run_directory, MODEL_FILE))
         self.call_hook("after_spl_stage")

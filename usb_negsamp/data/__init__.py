@@ -5,6 +5,7 @@ Knows no host. Arrays of a source are decoded once; a split is index arrays over
 
 from __future__ import annotations
 
+from usb_negsamp.data.image_format import ImageFormat, format_of_source, read_entry
 from usb_negsamp.data.mismatch import (
     classifier_posteriors,
     mismatch_from_features,
@@ -43,6 +44,7 @@ __all__ = [
     "ChannelScaling",
     "HorizontalShift",
     "ImageArrays",
+    "ImageFormat",
     "ImageSource",
     "OpenSetSplit",
     "Split",
@@ -57,6 +59,7 @@ __all__ = [
     "color_jitter",
     "evaluation_transform",
     "fit_preprocessing",
+    "format_of_source",
     "horizontal_shift",
     "labeled_split",
     "load_outliers",
@@ -71,6 +74,7 @@ __all__ = [
     "open_set_split",
     "outlier_name",
     "ranks_within_classes",
+    "read_entry",
     "seen_class_indices",
     "stl10_folds",
     "strong_transform",

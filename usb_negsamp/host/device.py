@@ -10,6 +10,8 @@ the host takes a device instead of a GPU number.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -81,3 +83,16 @@ def select(name: str = "auto") -> torch.device:
 def selected() -> torch.device:
     """The device chosen by :func:`select`."""
     return _selected
+
+
+@contextmanager
+def selection_kept() -> Iterator[None]:
+    """After the block the device that was selected before is selected, or none as before."""
+    global _selected
+    before, functions = _selected, [(owner, name, getattr(owner, name)) for owner, name, _ in _ON_CPU]
+    try:
+        yield
+    finally:
+        _selected = before
+        for owner, name, function in functions:
+            setattr(owner, name, function)

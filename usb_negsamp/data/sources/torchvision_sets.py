@@ -29,7 +29,10 @@ from usb_negsamp.errors import ConfigError
 Statistics = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+CIFAR10_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STL10_NAMES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+NAMES_OF_CLASSES = {"cifar10": CIFAR10_NAMES, "stl10": STL10_NAMES, "svhn": DIGIT_NAMES}
+"""Names of the classes of the host's sets; those of ``cifar100`` are in its files."""
 
 HOST_STATISTICS: dict[str, Statistics] = {
     "cifar10": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),

@@ -127,6 +127,8 @@ ENTRIES: dict[str, Entry] = {
     "best_it": _COUNT,
     "best_eval_acc": Entry("a finite number", is_number),
     "run_state": Entry("what a run carries beside its network", are_named),
+    "image_format": Entry("what the images of the network are", are_named),
+    "rejection": Entry("how images of unseen classes are rejected", are_named),
     "aim_run_hash": Entry("a text", lambda value: value is None or isinstance(value, str)),
 }
 """The entries that every algorithm's checkpoint may have."""

@@ -19,6 +19,7 @@ from usb_negsamp.data import (
     SOURCES,
     ImageSource,
     closed_record,
+    format_of_source,
     labeled_split,
     load_source,
 )
@@ -148,7 +149,9 @@ def _build_closed(
         "test": evaluated[1] if len(evaluated) > 1 else None,
     }
     digest = image_digest(train, source.unlabeled, source.validation, source.test)
-    return DatasetDict(datasets, BuiltData(num_labels, digest, record.digest, record, num_held_out=num_held_out))
+    images = format_of_source(source, parts.views.preprocessing, args.img_size)
+    built = BuiltData(num_labels, digest, record.digest, record, images, num_held_out=num_held_out)
+    return DatasetDict(datasets, built)
 
 
 def host_or_source(host_loader: Loader) -> Loader:

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from usb_negsamp.data import SplitRecord
+from usb_negsamp.data import ImageFormat, SplitRecord
 from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.datasets.format_of_host import format_of_host
 from usb_negsamp.value_types import AUTO
 
 NAMES = {"train_lb": "labeled", "train_ulb": "unlabeled", "eval": "evaluation", "test": "test"}
@@ -26,6 +27,7 @@ class BuiltData:
         data_digest: SHA-256 of images and labels; None where the host's own loader read them.
         split_digest: SHA-256 that names the split; None where nothing is drawn.
         split: index arrays, figures and lines of the split; None where the host's own loader drew it.
+        images: what they are to the network, and the names of its outputs' classes; None where it is not known.
         sizes: of that loader's data sets, by their names there.
         num_held_out: training images held out for validation; None where the host's own loader read them.
     """
@@ -34,6 +36,7 @@ class BuiltData:
     data_digest: str | None = None
     split_digest: str | None = None
     split: SplitRecord | None = None
+    images: ImageFormat | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     num_held_out: int | None = None
 
@@ -82,5 +85,6 @@ def built_data_of(algorithm: HostAlgorithm) -> BuiltData:
     built = parts.built if isinstance(parts, DatasetDict) else BuiltData(algorithm.args.num_labels)
     if built.split is not None or not isinstance(parts, dict):
         return built
+    images = format_of_host(parts.get("eval"), algorithm.args.dataset, algorithm.args.num_classes)
     there = {name: parts[part] for part, name in NAMES.items() if parts.get(part) is not None}
-    return replace(built, sizes={name: len(data) for name, data in there.items()})
+    return replace(built, images=images, sizes={name: len(data) for name, data in there.items()})

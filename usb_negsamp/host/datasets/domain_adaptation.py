@@ -27,6 +27,7 @@ from usb_negsamp.data import (
     SplitRecord,
     adaptation_record,
     check_same_classes,
+    format_of_source,
     labeled_split,
     load_source,
 )
@@ -98,9 +99,10 @@ def build_adaptation(
         "eval": parts.evaluated(validation.images, validation.targets),
         "test": parts.evaluated(unlabeled.test.images, unlabeled.test.targets),
     }
-    return DatasetDict(
-        datasets, BuiltData(len(split.labeled), digest, record.digest, record, num_held_out=len(split.validation))
-    )
+    images = format_of_source(labeled, parts.views.preprocessing, args.img_size)
+    num_held_out = len(split.validation)
+    built = BuiltData(len(split.labeled), digest, record.digest, record, images, num_held_out=num_held_out)
+    return DatasetDict(datasets, built)
 
 
 def _sources(args: Any, dataset: str, data_dir: str) -> tuple[ImageSource, ImageSource]:

@@ -23,7 +23,7 @@ from usb_negsamp.data import (
     weak_transform,
 )
 from usb_negsamp.data.views.image_operations import unchanged
-from usb_negsamp.data.views.preprocessing import GCNZCA
+from usb_negsamp.data.views.preprocessing import GCNZCA, Preprocessing
 from usb_negsamp.errors import ConfigError, unknown
 
 AUGMENTATIONS = ("host", "oliver", "mixmatch", "identity", "noise", "horizontal_shift", "color_jitter")
@@ -37,12 +37,14 @@ class ImageViews(NamedTuple):
         weak: a new weak view each time it is called.
         strong: a new strong view.
         plain: the image for evaluation.
+        preprocessing: what is part of all of them.
     """
 
     stored: Callable[[Any], Any]
     weak: Callable[[Any], torch.Tensor]
     strong: Callable[[Any], torch.Tensor]
     plain: Callable[[Any], torch.Tensor]
+    preprocessing: Preprocessing
 
 
 def as_tensors(images: np.ndarray) -> torch.Tensor:
@@ -99,14 +101,17 @@ def image_views(args: Any, source: ImageSource) -> ImageViews:
             raise ConfigError(
                 f"augmentation: expected oliver or mixmatch with preprocessing gcn_zca, but got {augmentation}"
             )
-        return ImageViews(lambda images: as_tensors(preprocessing(images)), on_tensor, NoStrongView(), unchanged)
+        return ImageViews(
+            lambda images: as_tensors(preprocessing(images)), on_tensor, NoStrongView(), unchanged, preprocessing
+        )
     scaling = (preprocessing.mean, preprocessing.std)
     plain = evaluation_transform(*scaling)
     if augmentation in STRONG_OF_ITSELF:
-        return ImageViews(unchanged, plain, transforms.Compose([plain, STRONG_OF_ITSELF[augmentation]()]), plain)
+        strong = transforms.Compose([plain, STRONG_OF_ITSELF[augmentation]()])
+        return ImageViews(unchanged, plain, strong, plain, preprocessing)
     weak: Any = weak_transform(args.img_size, args.crop_ratio, *scaling, flip)
     if augmentation in ("oliver", "mixmatch"):
         weak = transforms.Compose([plain, on_tensor])
     change: Any = color_jitter() if augmentation == "color_jitter" else RandAugment(3, 5)
     strong = strong_transform(args.img_size, args.crop_ratio, *scaling, flip, change)
-    return ImageViews(unchanged, weak, strong, plain)
+    return ImageViews(unchanged, weak, strong, plain, preprocessing)

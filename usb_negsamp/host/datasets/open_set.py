@@ -29,6 +29,7 @@ from usb_negsamp.data import (
     OpenSetSplit,
     SplitRecord,
     chosen_classes,
+    format_of_source,
     load_outliers,
     number_of_classes,
     open_set_record,
@@ -140,9 +141,13 @@ def build_open_set(
         ),
     }
     digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
-    return DatasetDict(
-        datasets, BuiltData(num_labels, digest, record.digest, record, num_held_out=len(split.validation))
+    seen = [label for label in split.class_map if split.class_map[label] < split.num_seen]
+    images = format_of_source(
+        source, parts.views.preprocessing, args.img_size, sorted(seen, key=split.class_map.__getitem__)
     )
+    num_held_out = len(split.validation)
+    built = BuiltData(num_labels, digest, record.digest, record, images, num_held_out=num_held_out)
+    return DatasetDict(datasets, built)
 
 
 def _record(

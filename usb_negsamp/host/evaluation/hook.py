@@ -10,10 +10,16 @@ from semilearn.core import hooks as host_hooks
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.evaluation.networks import evaluate_checkpoint, evaluations_left
+from usb_negsamp.host.evaluation.open_set import kept_threshold, needs_threshold
 
 
 class EvaluationHook(host_hooks.EvaluationHook):
-    """Evaluates, keeps the best, and reports the best and the last model at the end."""
+    """Evaluates, keeps the best, and reports the best and the last model at the end.
+
+    ``kept_threshold`` is there from the first evaluation on where the use of the network needs one.
+    """
+
+    kept_threshold: float | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +30,10 @@ class EvaluationHook(host_hooks.EvaluationHook):
     def after_train_step(self, algorithm: HostAlgorithm) -> None:
         if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
             return
-        eval_dict = algorithm.evaluate("eval")
+        sets_threshold = needs_threshold(algorithm)
+        eval_dict = algorithm.evaluate("eval", return_logits=sets_threshold)
+        if sets_threshold:
+            self.kept_threshold = kept_threshold(torch.from_numpy(eval_dict.pop("eval/logits")))
         algorithm.log_dict.update(eval_dict)
         accuracy = eval_dict["eval/top-1-acc"]
         self.last_acc = accuracy

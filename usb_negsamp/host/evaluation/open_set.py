@@ -55,7 +55,7 @@ from usb_negsamp.host.randomness import keyed_randomness
 HOOK_NAME = "OpenSetEvaluationHook"
 REJECTIONS = ("none", "threshold")
 KEPT_SHARE = 0.95
-"""Share of the seen validation images that ``open_reject: threshold`` keeps."""
+"""Share of the seen validation images that a threshold keeps."""
 MAX_IMAGES = 10_000
 CUTOFF = 0.95
 """Confidence that counts where an algorithm has no ``p_cutoff``."""
@@ -69,7 +69,7 @@ def open_set_figures(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, f
     """
     args, seen = algorithm.args, data.num_seen
     at_most = images_at_most(args)
-    rejects_by_threshold = rejection_of(args) == "threshold" and not _rejects_by_itself(algorithm)
+    rejects_by_threshold = rejection_of(args) == "threshold" and not rejects_by_itself(algorithm)
     with keyed_randomness(args.seed), averaged_weights(algorithm):
         weigh = getattr(algorithm, "weigher", lambda: None)()
         pool = predictions(algorithm, data.pool, at_most, weigh)
@@ -91,6 +91,11 @@ def open_set_figures(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, f
     return {**figures, **_diagnosis(args, data, pool)}
 
 
+def kept_threshold(logits: Tensor) -> float | None:
+    """The threshold of the maximum softmax that keeps :data:`KEPT_SHARE` of the images with ``logits`` (N, K)."""
+    return keeping_threshold(max_softmax_score(logits).numpy(), KEPT_SHARE)
+
+
 def _separation(found: Predictions, num_seen: int) -> dict[str, float]:
     return separation(found.logits, found.labels, num_seen, found.reject)
 
@@ -109,20 +114,20 @@ def _rejection(
     figures: dict[str, float | None] = {}
     threshold = None
     if validation is not None:
-        threshold = keeping_threshold(max_softmax_score(validation.of_seen(num_seen).logits).numpy(), KEPT_SHARE)
+        threshold = kept_threshold(validation.of_seen(num_seen).logits)
         figures["open/reject_threshold"] = threshold
     extended = test
     for found in ood.values():
         extended = extended.with_images(found)
     for name, part in (("balanced_acc", test), *([("extended_balanced_acc", extended)] if ood else [])):
-        decided = _decided(part, num_seen, threshold)
+        decided = decisions(part, num_seen, threshold)
         if decided is not None:
             classes, labels = decided.numpy(), part.labels.numpy()
             figures[f"open/{name}"] = open_accuracy(classes, classes == num_seen, labels, num_seen)
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def _decided(found: Predictions, num_seen: int, threshold: float | None) -> Tensor | None:
+def decisions(found: Predictions, num_seen: int, threshold: float | None) -> Tensor | None:
     """The class (N,) of each image among the K seen ones and K, by the method's own rule, or by a threshold."""
     if found.decided is not None:
         return found.decided
@@ -216,10 +221,16 @@ def results_of(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, float]:
     return {name if name.startswith("train/") else f"test/{name}": value for name, value in figures.items()}
 
 
+def needs_threshold(algorithm: HostAlgorithm) -> bool:
+    """Whether the use of the network asks for a threshold that validation images set: there are unseen classes."""
+    return open_set_of(algorithm) is not None and _has_validation(algorithm) and not rejects_by_itself(algorithm)
+
+
 def _has_validation(algorithm: HostAlgorithm) -> bool:
     """Whether the model was chosen on other images than the test images, as in :mod:`repairs.evaluation`."""
     return "test" in algorithm.loader_dict
 
 
-def _rejects_by_itself(algorithm: HostAlgorithm) -> bool:
+def rejects_by_itself(algorithm: HostAlgorithm) -> bool:
+    """Whether the algorithm has a rule of its own for images of unseen classes."""
     return any(hasattr(algorithm, name) for name in OWN_JUDGMENTS)

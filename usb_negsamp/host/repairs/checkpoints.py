@@ -23,13 +23,15 @@ from usb_negsamp.host.checkpoints.file import read_checkpoint, unwrapped_state, 
 from usb_negsamp.host.checkpoints.fit import check_fit
 from usb_negsamp.host.checkpoints.hook import CheckpointHook
 from usb_negsamp.host.checkpoints.run_state import run_state
+from usb_negsamp.host.evaluation.use import entries_of_use
 from usb_negsamp.host.patching import replace, replace_everywhere
 
 
 def save_model(self: Any, save_name: str, save_path: str) -> None:
-    """Save the run's state as ``save_path/save_name``."""
+    """Save the run's state as ``save_path/save_name``, and what its network is used with."""
     filename = os.path.join(save_path, save_name)
-    write_checkpoint(self.get_save_dict(), filename)
+    threshold = getattr(self.hooks_dict.get("EvaluationHook"), "kept_threshold", None)
+    write_checkpoint({**self.get_save_dict(), **entries_of_use(self, threshold)}, filename)
     self.print_fn(f"model saved: {filename}")
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.errors import unknown
+from usb_negsamp.run.finished_runs.models import model_of
 from usb_negsamp.run.finished_runs.rebuild import build_again
-from usb_negsamp.run.records.directory import BEST, LATEST, SPL_MODEL
-from usb_negsamp.run.records.manifest import config_of
 from usb_negsamp.run.records.scalars import finite_or_none
 
-MODELS = {"best": BEST, "last": LATEST, "spl": SPL_MODEL}
 KEYS = (
     "data_dir",
     "labeled_dir",
@@ -37,18 +36,16 @@ def evaluate(runs: Sequence[Path], model: str, given: dict[str, str | None], *, 
 
     Args:
         runs: their folders.
-        model: one of ``MODELS``.
+        model: ``best``, ``last`` or ``spl``.
         given: keys that no trained weight depends on, and texts, which win over the run's own.
         as_json: whether to print one JSON object instead of lines.
 
     Raises:
         ConfigError: no run, one without that model, other data than the run's, or a key that is the training's.
     """
-    for key in given:
-        if key not in KEYS:
-            raise unknown("key of an evaluation", key, KEYS)
-    files = {run: _model_of(run, model) for run in runs}
-    found = {str(run): _figures(run, file, given) for run, file in files.items()}
+    check_keys(given)
+    files = {run: model_of(run, model) for run in runs}
+    found = {str(run): figures_of(run, file, given) for run, file in files.items()}
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -59,14 +56,25 @@ def evaluate(runs: Sequence[Path], model: str, given: dict[str, str | None], *, 
             print(f"  {name:<{width}}  {'unknown' if value is None else format(value, '.4f')}")
 
 
-def _model_of(run: Path, model: str) -> Path:
-    config_of(run)
-    if not (run / MODELS[model]).is_file():
-        raise ConfigError(f"{run} holds no such model: expected {MODELS[model]} (--model {model})")
-    return run / MODELS[model]
+def check_keys(given: Iterable[str]) -> None:
+    """Refuse keys that are the training's.
+
+    Raises:
+        ConfigError: the first.
+    """
+    for key in given:
+        if key not in KEYS:
+            raise unknown("key of an evaluation", key, KEYS)
 
 
-def _figures(run: Path, file: Path, given: dict[str, str | None]) -> dict[str, float | None]:
+def figures_of(run: Path, file: Path, given: Mapping[str, Any]) -> dict[str, float | None]:
+    """The figures of the model in ``file`` on the run's own data; None where one is not finite.
+
+    Args:
+        run: the run's folder.
+        file: a checkpoint of it.
+        given: keys that no trained weight depends on, which win over the run's own.
+    """
     algorithm = build_again(run, given)
 
     from usb_negsamp.host.evaluation.saved import saved_figures

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _OF_THE_START: dict[str, Any] = {"spl_from": None, "load_path": None, "resume": False, "overwrite": False}
 
 
-def build_again(run: Path, given: Mapping[str, str | None] | None = None) -> Any:
+def build_again(run: Path, given: Mapping[str, Any] | None = None) -> Any:
     """The algorithm of the run in the folder ``run``, with its data, as it was built before its first step.
 
     Args:

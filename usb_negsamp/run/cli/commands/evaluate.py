@@ -8,7 +8,8 @@ from pathlib import Path
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.cli.parser import Command, Parser, true_or_false
 from usb_negsamp.run.configuration import command_line
-from usb_negsamp.run.finished_runs.evaluate import MODELS, evaluate
+from usb_negsamp.run.finished_runs.evaluate import evaluate
+from usb_negsamp.run.finished_runs.models import MODELS
 
 ABOUT = """\
 Evaluates the averaged weights that a run has saved, on its own validation and test images: accuracy, balanced accuracy,
