@@ -1,17 +1,35 @@
 """NS3L, DNLL and SPL for the semi-supervised learning toolkit USB (``semilearn``).
 
-Importing this package is light: neither ``semilearn`` nor ``torchvision`` is loaded until :func:`register` or
-:func:`wrap` is called.
+Importing this package is light: neither ``semilearn`` nor ``torchvision`` is loaded until :func:`register`,
+:func:`wrap` or :func:`train` is called, or a network is asked of a :class:`Run`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
 
+if TYPE_CHECKING:
+    from usb_negsamp.run.finished_runs.run import Run
+    from usb_negsamp.run.finished_runs.trained import train
+
 __version__ = "0.1.0"
-__all__ = ["ConfigError", "__version__", "register", "wrap"]
+__all__ = ["ConfigError", "Run", "__version__", "register", "train", "wrap"]
+
+_LATER = {"Run": "usb_negsamp.run.finished_runs.run", "train": "usb_negsamp.run.finished_runs.trained"}
+"""Names that are looked up where they are first used: they stand on what stands on this module."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})
 
 
 def register() -> list[str]:

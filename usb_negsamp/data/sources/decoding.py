@@ -158,6 +158,22 @@ def decode_image(file: Path, img_size: int) -> np.ndarray:
     except Exception as error:  # what a decoder raises depends on the bytes that it meets
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadableImage(file, reason) from error
+    return _fitted(rgb, img_size)
+
+
+def fitted_image(image: Image.Image, img_size: int) -> np.ndarray:
+    """Return an opened image of any size and mode as (img_size, img_size, 3) uint8, as :func:`decode_image` does.
+
+    Raises:
+        ConfigError: it holds floating-point pixels.
+    """
+    try:
+        return _fitted(_eight_bit_rgb(image), img_size)
+    except ValueError as error:
+        raise ConfigError(f"cannot take the image: {error}") from error
+
+
+def _fitted(rgb: Image.Image, img_size: int) -> np.ndarray:
     if rgb.size != (img_size, img_size):
         rgb = ImageOps.fit(rgb, (img_size, img_size), Image.Resampling.BICUBIC)
     return np.asarray(rgb)

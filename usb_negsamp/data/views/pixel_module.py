@@ -27,7 +27,8 @@ class PixelModule(nn.Module):
         """
         side = self.img_size
         # A tracer would make the comparison a part of what it records.
-        if not torch.jit.is_tracing() and (images.dim() != 4 or tuple(images.shape[1:]) != (3, side, side)):
+        is_traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # it is in the documents
+        if not is_traced and (images.dim() != 4 or tuple(images.shape[1:]) != (3, side, side)):
             raise ValueError(
                 f"expected images (N, 3, {side}, {side}), but got {tuple(images.shape)}; Run.predict resizes images of "
                 "any size"

@@ -11,6 +11,7 @@ from usb_negsamp.run.cli.commands.evaluate import EVAL
 from usb_negsamp.run.cli.commands.figure import FIGURE
 from usb_negsamp.run.cli.commands.listing import LIST
 from usb_negsamp.run.cli.commands.patch import PATCH
+from usb_negsamp.run.cli.commands.predict import PREDICT
 from usb_negsamp.run.cli.commands.report import REPORT
 from usb_negsamp.run.cli.commands.reproduce import REPRODUCE
 from usb_negsamp.run.cli.commands.sweep import SWEEP
@@ -22,5 +23,8 @@ from usb_negsamp.run.cli.parser import RootParser
 def make_parser() -> RootParser:
     """Return the parser of the command line. Loads neither torch nor semilearn."""
     completion = completion_command(make_parser)
-    commands = (TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, FIGURE, LIST, BENCH, PATCH, DOCTOR, VERIFY, completion)
+    commands = (
+        *(TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, PREDICT, FIGURE),
+        *(LIST, BENCH, PATCH, DOCTOR, VERIFY, completion),
+    )
     return RootParser(commands, __version__)

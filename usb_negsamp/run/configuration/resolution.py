@@ -11,6 +11,7 @@ from typing import Any
 from usb_negsamp.errors import ConfigError, did_you_mean, unknown
 from usb_negsamp.key import Key, by_name, former_names
 from usb_negsamp.run.configuration import command_line
+from usb_negsamp.run.configuration.command_line import COMMAND_LINE, Request
 from usb_negsamp.run.configuration.derived_keys import derive
 from usb_negsamp.run.configuration.keys import (
     DEFAULTS,
@@ -27,8 +28,6 @@ from usb_negsamp.run.configuration.plugins import load_plugins
 from usb_negsamp.run.configuration.presets import apply_preset
 from usb_negsamp.run.configuration.presets.fastest import accelerated, device_of, note_on
 from usb_negsamp.yaml_file import read_yaml
-
-COMMAND_LINE = "command line"
 
 
 @dataclass
@@ -55,16 +54,18 @@ class Sources:
     Attributes:
         config_file: the configuration file; None without one.
         file_values: what it gives, or the configuration that ``run`` has recorded.
-        given: what the command line gives.
+        given: what the command line gives, or a call from Python.
         notes: lines for the user.
         run: the folder of the run whose configuration this is; None where a file or the command line alone asks.
+        given_name: what errors name as the place of ``given``.
     """
 
     config_file: str | None
     file_values: dict[str, Any]
-    given: dict[str, str | None]
+    given: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     run: Path | None = None
+    given_name: str = COMMAND_LINE
 
     @property
     def file_name(self) -> str:
@@ -74,12 +75,18 @@ class Sources:
 
 def read_sources(argv: Sequence[str]) -> Sources:
     """Read the command line and the file it names. Loads nothing heavy, so that a wrong path fails at once."""
-    request = command_line.parse(argv)
+    return sources_of(command_line.parse(argv))
+
+
+def sources_of(request: Request) -> Sources:
+    """Read the file that a request names. Loads nothing heavy."""
     if request.config_file is None:
-        return Sources(None, {}, request.given)
+        name = None if request.values is None else "config"
+        return Sources(name, request.values or {}, request.given, given_name=request.where)
     found = find_config(request.config_file)
     values = {key.replace("-", "_"): value for key, value in read_yaml(found.path).items()}
-    return Sources(str(found.path), values, request.given, [found.note] if found.note else [])
+    notes = [found.note] if found.note else []
+    return Sources(str(found.path), values, request.given, notes, given_name=request.where)
 
 
 def resolve(sources: Sources) -> Resolved:
@@ -124,7 +131,7 @@ def _plugins(sources: Sources) -> list[str]:
     where = sources.file_name
     named = key.converted(sources.file_values.get(key.name), where)
     if key.name in sources.given:
-        named = key.converted(sources.given[key.name], COMMAND_LINE)
+        named = key.converted(sources.given[key.name], sources.given_name)
     return named or []
 
 
@@ -147,7 +154,7 @@ def _with_present_names(sources: Sources, notes: list[str]) -> Sources:
             present[now] = value
         return present
 
-    file_values, given = renamed(sources.file_values, sources.file_name), renamed(sources.given, COMMAND_LINE)
+    file_values, given = renamed(sources.file_values, sources.file_name), renamed(sources.given, sources.given_name)
     return replace(sources, file_values=file_values, given=given)
 
 
@@ -181,17 +188,18 @@ def _from_command_line(
 ) -> dict[str, Any]:
     """The values that the command line gives, and in ``notes`` what in it has no effect."""
     values: dict[str, Any] = {}
+    where = sources.given_name
     for name, text in sources.given.items():
         if name in LAUNCHER_KEYS:
-            raise ConfigError(f"{COMMAND_LINE}: --{name} cannot be given: {LAUNCHER_KEYS[name]}")
+            raise ConfigError(f"{where}: --{name} cannot be given: {LAUNCHER_KEYS[name]}")
         if name in INERT_HOST_KEYS and name not in definitions:
-            notes.append(f"{COMMAND_LINE}: ignored {name} ({INERT_HOST_KEYS[name]})")
+            notes.append(f"{where}: ignored {name} ({INERT_HOST_KEYS[name]})")
             continue
         if name not in definitions:
-            raise unknown_key(name, COMMAND_LINE, definitions, algorithm)
+            raise unknown_key(name, where, definitions, algorithm)
         if text is None and definitions[name].type is not bool:
-            raise ConfigError(f"{COMMAND_LINE}: --{name} needs a value")
-        values[name] = True if text is None else _converted(definitions[name], text, COMMAND_LINE, notes)
+            raise ConfigError(f"{where}: --{name} needs a value")
+        values[name] = True if text is None else _converted(definitions[name], text, where, notes)
     return values
 
 
@@ -223,13 +231,13 @@ def _chosen_algorithms(sources: Sources) -> tuple[str, str | None]:
 
     chosen: list[str | None] = []
     for key, default, registry in (("algorithm", "fixmatch", ALGORITHMS), ("imb_algorithm", None, IMB_ALGORITHMS)):
-        value, where = default, COMMAND_LINE
+        value, where = default, sources.given_name
         if key in sources.file_values:
             value, where = sources.file_values[key], sources.file_name
         if key in sources.given:
-            value, where = sources.given[key], COMMAND_LINE
+            value, where = sources.given[key], sources.given_name
             if value is None:
-                raise ConfigError(f"{COMMAND_LINE}: --{key} needs a value")
+                raise ConfigError(f"{where}: --{key} needs a value")
         name = Key(key, str, default).converted(value, where)
         if name is not None and name not in registry:
             raise unknown(key, name, registry.keys())

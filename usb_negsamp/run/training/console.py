@@ -30,13 +30,13 @@ class Console:
         else:
             print(text, file=self.stream, flush=True)
 
-    def bar(self, total: int, done: int) -> Any:
+    def bar(self, total: int, done: int, unit: str = "it") -> Any:
         """Return a progress bar over ``total`` iterations of which ``done`` are done, or None where none can be."""
         if not self.is_terminal:
             return None
         from tqdm import tqdm
 
-        return tqdm(total=total, initial=done, file=self.stream, unit="it", dynamic_ncols=True, smoothing=0.1)
+        return tqdm(total=total, initial=done, file=self.stream, unit=unit, dynamic_ncols=True, smoothing=0.1)
 
 
 def _has_width(stream: TextIO) -> bool:

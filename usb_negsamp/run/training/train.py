@@ -1,11 +1,13 @@
-"""``usb-negsamp train``: from a command line to a run that has been carried out."""
+"""From a request, by the command ``usb-negsamp train`` or from Python, to a run that has been carried out."""
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from usb_negsamp.errors import ConfigError, did_you_mean
 from usb_negsamp.key import Key
@@ -14,7 +16,7 @@ from usb_negsamp.run.configuration.catalog import kept_catalog, register_and_kee
 from usb_negsamp.run.configuration.keys import INERT_HOST_KEYS, LAUNCHER_KEYS, RUN_STATE_KEYS
 from usb_negsamp.run.configuration.plugins import installed_plugins
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.configuration.resolution import COMMAND_LINE, Sources, read_sources, resolve, unknown_key
+from usb_negsamp.run.configuration.resolution import Resolved, Sources, resolve, sources_of, unknown_key
 from usb_negsamp.run.records.directory import MANIFEST, check_directory
 from usb_negsamp.run.records.manifest import config_of
 
@@ -33,10 +35,22 @@ def train(argv: Sequence[str]) -> int:
         ConfigError: the request cannot be carried out.
     """
     process = from_environment()
-    request = command_line.parse(argv)
+    resolved = resolve_request(command_line.parse(argv))
+
+    from usb_negsamp.run.training.run import carry_out
+
+    return carry_out(resolved, argv, process)
+
+
+def resolve_request(request: command_line.Request) -> Resolved:
+    """Check what is asked as far as nothing heavy is loaded, then load the host, and resolve it.
+
+    Raises:
+        ConfigError: the request cannot be carried out.
+    """
     run = run_to_resume(request.given)
     if run is None:
-        sources = read_sources(argv)
+        sources = sources_of(request)
         if "semilearn" not in sys.modules:
             check_names(sources)
         check_place(sources)
@@ -46,12 +60,8 @@ def train(argv: Sequence[str]) -> int:
     # From here on torch and the host are loaded, which takes seconds: a wrong path need not wait for them.
     register_and_keep()
     if run is not None:
-        sources = sources_of_run(run, request.given)
-    resolved = resolve(sources)
-
-    from usb_negsamp.run.training.run import carry_out
-
-    return carry_out(resolved, argv, process)
+        sources = replace(sources_of_run(run, request.given), given_name=request.where)
+    return resolve(sources)
 
 
 def check_names(sources: Sources) -> None:
@@ -71,7 +81,7 @@ def check_names(sources: Sources) -> None:
         return
     known = kept.keys_of(algorithm, imb_algorithm)
     read = {*known, *LAUNCHER_KEYS, *INERT_HOST_KEYS}
-    for where, keys in ((sources.file_name, sources.file_values), (COMMAND_LINE, sources.given)):
+    for where, keys in ((sources.file_name, sources.file_values), (sources.given_name, sources.given)):
         for given in keys:
             name = kept.former_keys.get(given, given)
             readers = kept.readers(name)
@@ -93,7 +103,7 @@ def check_place(sources: Sources) -> None:
         check_directory(Namespace(save_dir=folder, save_name=name, resume=False, overwrite=False, load_path=""))
 
 
-def run_to_resume(given: Mapping[str, str | None]) -> Path | None:
+def run_to_resume(given: Mapping[str, Any]) -> Path | None:
     """Return the folder that ``--resume`` names, or None where it is a flag, as beside a file, or not there.
 
     >>> run_to_resume({"resume": "saved_models/vat"}), run_to_resume({"resume": None}), run_to_resume({"resume": "no"})
@@ -115,7 +125,7 @@ def check_run(run: Path, request: command_line.Request) -> None:
     Raises:
         ConfigError: the first that is wrong.
     """
-    if request.config_file is not None:
+    if request.config_file is not None or request.values is not None:
         raise ConfigError("--resume RUN goes on with the run's own configuration: --c cannot be given beside it")
     for key in OF_THE_RUN:
         if key in request.given:
@@ -130,7 +140,7 @@ def check_run(run: Path, request: command_line.Request) -> None:
     raise ConfigError(f"--resume: expected the folder of a run, but {run} does not exist{did_you_mean(str(run), near)}")
 
 
-def sources_of_run(run: Path, given: Mapping[str, str | None]) -> Sources:
+def sources_of_run(run: Path, given: Mapping[str, Any]) -> Sources:
     """Return what the run in the folder ``run`` was asked, to go on with it there.
 
     Args:
