@@ -150,26 +150,24 @@ def test_class_names_are_those_of_the_folders(write_config: WriteConfig) -> None
     assert set(run.predict("elsewhere/train").names) <= {"cat", "dog"}
 
 
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        ([], "predict needs the folder of a run and one of images"),
-        (["runs/one"], "predict needs the folder of a run and one of images"),
-        (["runs/two", "empty"], "runs/two holds no run: expected its manifest.json"),
-        (["runs/one", "nothing"], "nothing: expected a folder with images, or an image, but there is none"),
-        (["runs/one", "empty"], "empty: expected images in it, but it holds none (known endings: .bmp"),
-        (["runs/one", "empty", "--model", "spl"], "expected model_spl.pth (--model spl)"),
-        (["runs/one", "empty", "--model", "lost"], "unknown --model 'lost'; did you mean 'last'?"),
-        (["runs/one", "empty", "--out", "no/such/file.csv"], "--out: expected a file in a folder that is there"),
-        (["runs/one", "empty", "--device", "gpu"], "expected images in it"),
-    ],
+WRONG = (
+    ([], "predict needs the folder of a run and one of images"),
+    (["runs/one"], "predict needs the folder of a run and one of images"),
+    (["runs/two", "empty"], "runs/two holds no run: expected its manifest.json"),
+    (["runs/one", "nothing"], "nothing: expected a folder with images, or an image, but there is none"),
+    (["runs/one", "empty"], "empty: expected images in it, but it holds none (known endings: .bmp"),
+    (["runs/one", "empty", "--model", "spl"], "expected model_spl.pth (--model spl)"),
+    (["runs/one", "empty", "--model", "lost"], "unknown --model 'lost'; did you mean 'last'?"),
+    (["runs/one", "empty", "--out", "no/such/file.csv"], "--out: expected a file in a folder that is there"),
+    (["runs/one", "empty", "--device", "gpu"], "unknown device 'gpu'; expected one of: auto, cpu, cuda"),
 )
-def test_what_cannot_be_predicted_is_one_line(
-    words: list[str], line: str, run: usb_negsamp.Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+
+
+def test_what_cannot_be_predicted_is_one_line(run: usb_negsamp.Run, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty").mkdir()
     capsys.readouterr()
-    assert_one_line(["predict", *words], line, Path(), capsys)
+    for words, line in WRONG:
+        assert_one_line(["predict", *words], line, Path(), capsys)
 
 
 def test_images_of_no_known_form_are_one_line(run: usb_negsamp.Run) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from usb_negsamp.data import ImageFormat, SplitRecord
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.format_of_host import format_of_host
+from usb_negsamp.host.datasets.batches.format_of_host import format_of_host
 from usb_negsamp.value_types import AUTO
 
 NAMES = {"train_lb": "labeled", "train_ulb": "unlabeled", "eval": "evaluation", "test": "test"}

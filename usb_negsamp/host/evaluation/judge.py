@@ -27,6 +27,10 @@ class Judge:
         self.threshold = None if rejection is None else rejection.threshold
         self.rejects = bool(self._own) or self.threshold is not None
 
+    def described(self) -> dict[str, float | str | None]:
+        """The rule in words and numbers."""
+        return {"score": "own"} if self._own else {"score": "max_softmax", "threshold": self.threshold}
+
     def judged(self, output: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Outlier scores (N,), high for images of no class, and which are rejected; None where nothing rejects.
 

@@ -8,6 +8,7 @@ from usb_negsamp.run.cli.commands.compare import COMPARE
 from usb_negsamp.run.cli.commands.completion import completion_command
 from usb_negsamp.run.cli.commands.doctor import DOCTOR
 from usb_negsamp.run.cli.commands.evaluate import EVAL
+from usb_negsamp.run.cli.commands.export import EXPORT
 from usb_negsamp.run.cli.commands.figure import FIGURE
 from usb_negsamp.run.cli.commands.listing import LIST
 from usb_negsamp.run.cli.commands.patch import PATCH
@@ -24,7 +25,7 @@ def make_parser() -> RootParser:
     """Return the parser of the command line. Loads neither torch nor semilearn."""
     completion = completion_command(make_parser)
     commands = (
-        *(TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, PREDICT, FIGURE),
+        *(TRAIN, SWEEP, REPRODUCE, REPORT, COMPARE, EVAL, PREDICT, EXPORT, FIGURE),
         *(LIST, BENCH, PATCH, DOCTOR, VERIFY, completion),
     )
     return RootParser(commands, __version__)

@@ -149,6 +149,24 @@ class Run:
         loaded = load_network(self.path, which, _text_or_none(data_dir))
         return predict(loaded, images, device, Console() if progress else None)
 
+    def export(self, *formats: str, which: str = "best", data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
+        """Write the network into ``export`` in the run's folder, in forms that are used without this package.
+
+        Args:
+            formats: ``safetensors``, ``pt2``, ``torchscript``, ``onnx``; none: the first two.
+            which: ``best`` on validation, ``last``, or what SPL has left, ``spl``.
+            data_dir: as of :meth:`network`.
+
+        Returns:
+            the files, of which the last says what their input and their outputs are.
+
+        Raises:
+            ConfigError: as of :meth:`network`; no such format, or its packages are not installed.
+        """
+        from usb_negsamp.run.finished_runs.export import DEFAULT, export
+
+        return export(self.path, formats or DEFAULT, which, _text_or_none(data_dir))
+
     def evaluate(self, which: str = "best", **keys: Any) -> dict[str, float | None]:
         """The figures of a model on the run's own validation and test images, which are read again.
 

@@ -31,6 +31,7 @@ LOG = "log.txt"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"
 SPLIT_INDICES = "split"
+EXPORT = "export"
 
 RUN_FILES = (
     LATEST,
@@ -50,6 +51,7 @@ RUN_FILES = (
     f"{SPLIT_INDICES}/*.npy",
     f"{SPLIT_INDICES}/*.npz",
     f"{SPLIT_INDICES}/*.json",
+    *(f"{EXPORT}/{model}.*" for model in ("best", "last", "spl")),
 )
 
 
@@ -77,7 +79,9 @@ def check_directory(args: Namespace) -> Path | None:
     if named.is_absolute():
         raise ConfigError(f"save_name: expected the name of a folder in save_dir, but got {args.save_name!r}")
     check_folder(directory, "run")
-    check_files(directory, (LOCK, *(name for name in RUN_FILES if "*" not in name)), (TENSORBOARD, "split"))
+    check_files(
+        directory, (LOCK, *(name for name in RUN_FILES if "*" not in name)), (TENSORBOARD, SPLIT_INDICES, EXPORT)
+    )
     if args.resume and args.overwrite:
         raise ConfigError("--resume goes on with a run and --overwrite starts it anew: give one of them")
     if args.load_path and not args.resume:
@@ -111,7 +115,7 @@ def remove_files_of_start(directory: Path, before: Iterable[Path]) -> None:
             path.unlink()
     if kept:
         return
-    for path in (directory / LOCK, directory / TENSORBOARD, directory / SPLIT_INDICES, directory):
+    for path in (directory / LOCK, directory / TENSORBOARD, directory / SPLIT_INDICES, directory / EXPORT, directory):
         with suppress(OSError):
             path.unlink() if path.is_file() else path.rmdir()
 

@@ -9,8 +9,8 @@ import pytest
 from torchvision import transforms
 
 from usb_negsamp.data import ChannelScaling, ImageFormat
+from usb_negsamp.host.datasets.batches.format_of_host import format_of_host
 from usb_negsamp.host.datasets.batches.same_views import without_detours
-from usb_negsamp.host.datasets.format_of_host import format_of_host
 
 MEAN, STD = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
 NORMALIZED = [transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
