@@ -87,8 +87,8 @@ def _arguments(run: Path, config: dict[str, Any]) -> Any:
 
 
 def _on_its_data(run: Path, file: Path, saved: dict[str, Any], data_dir: str | None) -> LoadedNetwork:
+    from usb_negsamp.run.finished_runs.global_state import global_state_kept
     from usb_negsamp.run.finished_runs.rebuild import build_again
-    from usb_negsamp.run.training.global_state import global_state_kept
 
     with global_state_kept():
         algorithm = build_again(run, {"device": "cpu", **({} if data_dir is None else {"data_dir": data_dir})})

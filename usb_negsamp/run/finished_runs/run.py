@@ -179,7 +179,7 @@ class Run:
         """
         from usb_negsamp.run.configuration.command_line import from_python
         from usb_negsamp.run.finished_runs.evaluate import check_keys, figures_of
-        from usb_negsamp.run.training.global_state import global_state_kept
+        from usb_negsamp.run.finished_runs.global_state import global_state_kept
 
         check_keys(keys)
         file = model_of(self.path, which)

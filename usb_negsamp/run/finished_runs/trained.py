@@ -37,8 +37,8 @@ def train(config: str | os.PathLike[str] | Mapping[str, Any] | None = None, **ke
     request = from_python(config, keys)
     resolved = resolve_request(request)
 
+    from usb_negsamp.run.finished_runs.global_state import global_state_kept
     from usb_negsamp.run.records.directory import run_directory
-    from usb_negsamp.run.training.global_state import global_state_kept
     from usb_negsamp.run.training.run import carry_out
 
     directory = run_directory(resolved.args)
