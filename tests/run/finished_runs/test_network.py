@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,14 @@ def test_an_old_checkpoint_says_what_to_do_and_is_used_with_its_data(write_confi
     images, _ = raw_test_images()
     assert torch.equal(again.network(images), before.network(images))
     assert (again.images, again.judge.threshold) == (before.images, before.judge.threshold)
+
+
+def test_a_network_with_a_head_of_an_imbalanced_algorithm_is_refused(write_config: WriteConfig) -> None:
+    trained(write_config, algorithm="supervised")
+    manifest = RUN / "manifest.json"
+    content = json.loads(manifest.read_text())
+    content["config"]["imb_algorithm"] = "abc"
+    manifest.write_text(json.dumps(content))
+    for more in ({}, {"data_dir": "nowhere"}):
+        with pytest.raises(ConfigError, match="runs/one was evaluated by a head of imb_algorithm abc"):
+            load_network(RUN, **more)

@@ -57,6 +57,11 @@ def load_network(run: Path, which: str = "best", data_dir: str | None = None) ->
 
     saved = read_checkpoint(file)
     config = config_of(run)
+    if config.get("imb_algorithm") is not None:
+        raise ConfigError(
+            f"{run} was evaluated by a head of imb_algorithm {config['imb_algorithm']}: expected a run without one for "
+            "the use of its network by itself"
+        )
     images, rejection = saved_format(saved, str(file)), saved_rejection(saved, str(file))
     takes_statistics = (config.get("bn_batches") or 0) > 0 and "masks" not in saved
     if data_dir is not None or takes_statistics:
