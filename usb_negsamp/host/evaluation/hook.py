@@ -31,7 +31,7 @@ class EvaluationHook(host_hooks.EvaluationHook):
         if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
             return
         sets_threshold = needs_threshold(algorithm)
-        eval_dict = algorithm.evaluate("eval", **({"return_logits": True} if sets_threshold else {}))
+        eval_dict = algorithm.evaluate("eval", return_logits=True) if sets_threshold else algorithm.evaluate("eval")
         if sets_threshold:
             self.kept_threshold = kept_threshold(torch.from_numpy(eval_dict.pop("eval/logits")))
         algorithm.log_dict.update(eval_dict)

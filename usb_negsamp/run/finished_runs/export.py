@@ -70,7 +70,7 @@ def description(run: Path, loaded: LoadedNetwork, which: str, formats: Sequence[
     """What whoever uses the files must know, in what JSON can hold."""
     config, images = config_of(run), loaded.images
     entry = images.entry()
-    statistics = {name: entry[name] for name in ("mean", "std") if name in entry}
+    statistics: dict[str, Any] = {name: entry[name] for name in ("mean", "std") if name in entry}
     if "whitening" in entry:
         statistics = {"tensors": ["preprocessing.mean", "preprocessing.whitening"], "in": f"{which}.safetensors"}
     return {
@@ -129,7 +129,7 @@ def _torchscript(network: PlainNetwork) -> bytes:
         warnings.simplefilter("ignore")
         with torch.no_grad():
             traced = torch.jit.trace(network, (_example(network),), strict=False)  # type: ignore[no-untyped-call]
-        torch.jit.save(traced, file)  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, file)
     return file.getvalue()
 
 
