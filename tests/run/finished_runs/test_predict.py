@@ -172,12 +172,18 @@ def test_what_cannot_be_predicted_is_one_line(run: usb_negsamp.Run, capsys: pyte
 
 def test_images_of_no_known_form_are_one_line(run: usb_negsamp.Run) -> None:
     for images, line in (
-        (torch.zeros(2, 3, 8, 8), r"expected a tensor \(N, 3, 16, 16\), but got \(2, 3, 8, 8\)"),
+        (torch.zeros(2, 3, 8, 8), r"images: expected a tensor \(N, 3, 16, 16\), but got \(2, 3, 8, 8\)"),
         (3, "expected a folder, files, PIL images"),
         (np.zeros((2, 5, 5, 3)), r"image 0: expected a file, .* in uint8, but got float64 \(5, 5, 3\)"),
         ([], "expected at least one image"),
     ):
         with pytest.raises(usb_negsamp.ConfigError, match=line):
             run.predict(images)
+    found = run.predict([Image.new("F", (5, 5)), Image.new("1", (5, 5))], progress=False)
+    assert (found.errors[0], found.labels[0]) == (
+        "cannot take the image: floating-point pixels; save it with 8 or 16 bits a channel",
+        -1,
+    )
+    assert (found.errors[1], found.labels[1] >= 0) == ("", True)
     with pytest.raises(usb_negsamp.ConfigError, match="unknown device 'gpu'"):
         run.predict(np.zeros((5, 5), dtype=np.uint8), device="gpu")

@@ -165,12 +165,13 @@ def fitted_image(image: Image.Image, img_size: int) -> np.ndarray:
     """Return an opened image of any size and mode as (img_size, img_size, 3) uint8, as :func:`decode_image` does.
 
     Raises:
-        ConfigError: it holds floating-point pixels.
+        ConfigError: it cannot be decoded, or holds floating-point pixels.
     """
     try:
         return _fitted(_eight_bit_rgb(image), img_size)
-    except ValueError as error:
-        raise ConfigError(f"cannot take the image: {error}") from error
+    except Exception as error:  # an opened file is decoded here
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"cannot take the image: {reason}") from error
 
 
 def _fitted(rgb: Image.Image, img_size: int) -> np.ndarray:
