@@ -7,8 +7,8 @@ killed while writing loses both checkpoints. How it is mended: the first epoch t
 files are written beside and renamed; numpy scalars are stored as Python's and allowed when read; leading ``module.``
 is matched to the live model; an empty loss-scaler state (written on the CPU) leaves the live scaler as it is;
 everything that decides the rest of the run is stored too (:mod:`usb_negsamp.host.checkpoints.run_state`), and what the
-network is used with (:mod:`usb_negsamp.host.evaluation.use`). When it may go: when ``load_model`` derives the epoch from
-``it``.
+network is used with (:mod:`usb_negsamp.host.evaluation.use`). When it may go: when ``load_model`` derives the epoch
+from ``it``.
 """
 
 from __future__ import annotations
