@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ NOTEBOOK = Path(__file__).parents[1] / "examples" / "own_images.ipynb"
 pytestmark = pytest.mark.runs
 
 
-def cells() -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+def cells() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     return [cell for cell in found if cell["cell_type"] == "code"]
 
 
@@ -26,7 +27,7 @@ def test_the_notebook_is_kept_without_outputs() -> None:
 
 
 def test_the_notebook_goes_from_own_images_to_predictions(tmp_path: Path) -> None:
-    code = "\n\n".join("".join(map(str, cell["source"])) for cell in cells())  # type: ignore[attr-defined]
+    code = "\n\n".join("".join(cell["source"]) for cell in cells())
     (tmp_path / "notebook.py").write_text(code)
     done = subprocess.run(
         [sys.executable, "notebook.py"],

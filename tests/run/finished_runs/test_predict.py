@@ -150,7 +150,7 @@ def test_class_names_are_those_of_the_folders(write_config: WriteConfig) -> None
     assert set(run.predict("elsewhere/train").names) <= {"cat", "dog"}
 
 
-WRONG = (
+WRONG: tuple[tuple[list[str], str], ...] = (
     ([], "predict needs the folder of a run and one of images"),
     (["runs/one"], "predict needs the folder of a run and one of images"),
     (["runs/two", "empty"], "runs/two holds no run: expected its manifest.json"),
