@@ -13,7 +13,7 @@ from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict, built_d
 
 
 def algorithm(dataset_dict: Any) -> Any:
-    return SimpleNamespace(dataset_dict=dataset_dict, args=Namespace(num_labels=40))
+    return SimpleNamespace(dataset_dict=dataset_dict, args=Namespace(num_labels=40, dataset="cifar10", num_classes=10))
 
 
 def test_what_the_host_reads_is_counted() -> None:
