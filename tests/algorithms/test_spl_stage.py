@@ -17,6 +17,8 @@ from usb_negsamp.host.wrapping import peer
 from usb_negsamp.host.wrapping.running_statistics import reestimate_batch_norm
 from usb_negsamp.testing import build_tiny, parameters_of
 
+BFLOAT16 = {"amp": True, "amp_dtype": "bfloat16"}
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -49,12 +51,43 @@ def test_the_stage_takes_outer_steps_of_any_algorithm(tmp_path, name):
     assert 0.0 <= algorithm.results_dict["test/spl_acc"] <= 1.0
 
 
-# Within inner steps, within outer steps, at the last step of a round; and two networks.
+def test_in_bfloat16_the_steps_of_the_algorithm_are_in_it_and_those_on_the_scores_are_not(tmp_path, trained):
+    """Float32 is kept where scores learn and where rounds are compared, and for all that learns."""
+    found: dict[str, set[torch.dtype]] = {"scores": set(), "weights": set(), "evaluation": set()}
+
+    class Passes(Hook):
+        """Notes in what precision each pass of the stage returned its logits, by what it was for."""
+
+        settings_only = True
+
+        def before_spl_stage(self, algorithm):
+            self.masks = algorithm.stage.masks.values()
+            algorithm.stage.network.register_forward_hook(self.note)
+
+        def note(self, network, inputs, outputs):
+            learning = "scores" if any(mask.learning for mask in self.masks) else "weights"
+            found[learning if network.training else "evaluation"].add(outputs["logits"].dtype)
+
+    stage = run(tmp_path, trained, "freematch_spl", hooks=[Passes()], spl_inner_lr=50.0, **BFLOAT16).stage
+    assert found == {"scores": {torch.float32}, "weights": {torch.bfloat16}, "evaluation": {torch.float32}}
+    assert {tensor.dtype for tensor in stage.network.parameters()} == {torch.float32}
+    assert {mask.scores.dtype for mask in stage.masks.values()} == {torch.float32}
+
+
+# Within inner steps, within outer steps, at the last step of a round; two networks; and in bfloat16.
 @pytest.mark.parametrize(
-    ("name", "steps"), [("freematch_spl", 2), ("freematch_spl", 5), ("freematch_spl", 6), ("fixmatch_dnll_spl", 5)]
+    ("name", "steps", "keys"),
+    [
+        ("freematch_spl", 2, {}),
+        ("freematch_spl", 5, {}),
+        ("freematch_spl", 6, {}),
+        ("fixmatch_dnll_spl", 5, {}),
+        ("freematch_spl", 5, BFLOAT16),
+        ("vat_ns3l_spl", 2, BFLOAT16),
+    ],
 )
-def test_a_resumed_stage_ends_with_the_same_bits(tmp_path, name, steps):
-    overrides = {**SHORT, "spl_inner_lr": 50.0, "optim": "AdamW"}
+def test_a_resumed_stage_ends_with_the_same_bits(tmp_path, name, steps, keys):
+    overrides = {**SHORT, **keys, "spl_inner_lr": 50.0, "optim": "AdamW"}
     if "dnll" in name:
         overrides |= {"dnll_selection": "error_perception"}
     whole = run(tmp_path / "whole", None, name, **overrides)

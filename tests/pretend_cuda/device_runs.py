@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from torch import Tensor
 
 import usb_negsamp
 from usb_negsamp.host import ALGORITHMS
+from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.metrics import read_metrics
+from usb_negsamp.run.records.metrics import MetricsHook, read_metrics
 from usb_negsamp.testing import TINY_RUN
 from usb_negsamp.testing.subject import difference
 
@@ -76,6 +78,22 @@ def train(algorithm: str, name: str, **keys: Any) -> Finished:
     """Train by the command, into ``runs/name``."""
     assert main(words_of(algorithm, name, keys)) == 0
     return finished(Path("runs", name))
+
+
+def cut_and_resumed(algorithm: str, first: dict[str, Any], then: dict[str, Any], **keys: Any) -> Finished:
+    """A run that a signal ended in its fourth step with the keys ``first``, and that went on with the keys ``then``."""
+    log = MetricsHook.after_train_step
+
+    def stop(self: MetricsHook, running: HostAlgorithm) -> None:
+        log(self, running)
+        if running.it == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MetricsHook, "after_train_step", stop)
+        assert main(words_of(algorithm, "cut", {**keys, **first})) == 128 + signal.SIGTERM
+    assert main([*words_of(algorithm, "cut", {**keys, **then}), "--resume", "True"]) == 0
+    return finished(Path("runs/cut"))
 
 
 def finished(directory: Path) -> Finished:

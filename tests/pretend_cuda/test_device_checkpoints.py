@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from device_runs import CPU, GPU, Finished, assert_same, assert_sound, finished, train, words_of
-
-from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.records.metrics import MetricsHook
-
-
-def cut_and_resumed(algorithm: str, first: dict[str, Any], then: dict[str, Any], **keys: Any) -> Finished:
-    """A run that a signal ended in its fourth step with the keys ``first``, and that went on with the keys ``then``."""
-    log = MetricsHook.after_train_step
-
-    def stop(self: MetricsHook, running: HostAlgorithm) -> None:
-        log(self, running)
-        if running.it == 3:
-            signal.raise_signal(signal.SIGTERM)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MetricsHook, "after_train_step", stop)
-        assert main(words_of(algorithm, "cut", {**keys, **first})) == 128 + signal.SIGTERM
-    assert main([*words_of(algorithm, "cut", {**keys, **then}), "--resume", "True"]) == 0
-    return finished(Path("runs/cut"))
+from device_runs import CPU, GPU, assert_same, assert_sound, cut_and_resumed, train
 
 
 @pytest.mark.gpu

@@ -8,7 +8,7 @@ from typing import Any
 import pretended_gpu
 import pytest
 import torch
-from device_runs import GPU, assert_same, assert_sound, losses_of, train
+from device_runs import GPU, assert_same, assert_sound, cut_and_resumed, losses_of, train
 
 from usb_negsamp.host.wrapping.passes.captured_passes import CapturedForward
 from usb_negsamp.testing import build_tiny, parameters_of
@@ -45,6 +45,14 @@ def test_each_shape_is_captured_once_and_replayed_in_the_steps_that_follow(tmp_p
     assert isinstance(forward, CapturedForward)
     assert sum(map(len, forward.passes.values())) == 1
     assert all(bool(torch.isfinite(tensor).all()) for tensor in parameters_of(algorithm).values())
+
+
+@pytest.mark.parametrize("algorithm", ["fixmatch_ns3l", "fixmatch_dnll"])
+def test_a_stopped_run_by_graphs_goes_on_by_graphs(algorithm: str, rounding: float) -> None:
+    """The passes are captured anew, and change nothing that the checkpoint holds."""
+    keys = {"accelerate_graph": True, "deterministic": True}
+    whole = train(algorithm, "whole", **keys, **GPU)
+    assert_same(whole, cut_and_resumed(algorithm, GPU, GPU, **keys), rounding)
 
 
 def test_spl_after_it_runs_under_its_masks(rounding: float) -> None:
