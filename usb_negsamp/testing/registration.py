@@ -14,11 +14,17 @@ from usb_negsamp.run.configuration.plugins import call_named
 def as_text(register: str | Callable[[], Any] | None) -> str | None:
     """``register`` as a line that another process can follow: ``module``, ``module:function`` or ``file.py:function``.
 
+    A file gets its whole path.
+
     Raises:
         ConfigError: a function that is not at the top level of a module or script.
     """
-    if register is None or isinstance(register, str):
-        return register
+    if register is None:
+        return None
+    if isinstance(register, str):
+        # The other process works in a folder of its own.
+        file, colon, function = register.rpartition(":")
+        return f"{os.path.abspath(file)}:{function}" if colon and file.endswith(".py") else register
     name, module = getattr(register, "__qualname__", ""), getattr(register, "__module__", None)
     if not inspect.isfunction(register) or module is None or "." in name or "<" in name:
         raise ConfigError(
