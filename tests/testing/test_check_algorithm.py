@@ -254,6 +254,8 @@ def test_a_function_of_a_script_is_found_by_the_scripts_file(tmp_path, monkeypat
     assert as_text(own_script.register) == "own_script:register"
     monkeypatch.setattr(own_script.register, "__module__", "__main__")
     assert as_text(own_script.register) == f"{script}:register"
+    follow(f"{script}:register")
+    assert (tmp_path / "own_script.py.called").exists()
 
 
 def test_a_file_of_the_working_directory_is_found_by_a_process_that_works_elsewhere(tmp_path, monkeypatch):
@@ -261,5 +263,3 @@ def test_a_file_of_the_working_directory_is_found_by_a_process_that_works_elsewh
     assert as_text("own_script.py:register") == f"{tmp_path / 'own_script.py'}:register"
     assert as_text("/elsewhere/own_script.py:register") == "/elsewhere/own_script.py:register"
     assert as_text("own_script:register") == "own_script:register"
-    follow(f"{script}:register")
-    assert (tmp_path / "own_script.py.called").exists()

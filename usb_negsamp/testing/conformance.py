@@ -93,9 +93,9 @@ def check_algorithm(
         checks: names of the checks to make; by default all of :data:`CHECKS`.
         expected_tags: tags that must have been logged.
         register: what makes the algorithm known in another process: ``"package.module"`` is imported there, and the
-            function of ``"package.module:function"`` or ``"file.py:function"`` called; a function at the top level of a module or script does as
-            well. It is called in this process too where ``name`` is not registered yet. Not needed for algorithms of
-            the host or ours.
+            function of ``"package.module:function"`` or ``"file.py:function"`` called; a function at the top level of a
+            module or script does as well. It is called in this process too where ``name`` is not registered yet. Not
+            needed for algorithms of the host or ours.
 
     Returns:
         The report; print it to see one line a check.
