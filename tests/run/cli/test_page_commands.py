@@ -31,10 +31,10 @@ ONLY_READ = {
     "compare": "needs two runs; tests/run/finished_runs and the pages for beginners run it",
     "doctor": "looks at the machine; tests/run/cli and the pages for beginners run it",
     "eval": "needs a run; tests/run/finished_runs runs it",
-    "export": "needs a run; tests/run/finished_runs runs it",
+    "export": "needs a run; tests/run/finished_runs and the pages for beginners run it",
     "figure": "needs a run; tests/run/finished_runs runs it",
     "patch": "changes a clone of the host; tests/run/checkout runs it",
-    "predict": "needs a run; tests/run/finished_runs runs it",
+    "predict": "needs a run; tests/run/finished_runs and the pages for beginners run it",
     "report": "needs a run; tests/run/report and the pages for beginners run it",
     "verify": "trains for minutes; tests/run/sweep runs it in small",
 }
