@@ -1,7 +1,8 @@
 """Check that the archives of a release hold what they must: ``python .ci/check_archives.py FOLDER_OF_ARCHIVES``.
 
 The sdist holds every file of the clone. The wheel holds every file of the packages, at the place that it is installed
-to: our folders ``algorithms``, ``config`` and ``patches`` lie inside ``usb_negsamp`` there; and nothing else.
+to: our folders ``algorithms``, ``benchmarks/studies``, ``config`` and ``patches`` lie inside ``usb_negsamp`` there; and
+nothing else.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MAPPED = ("algorithms", "config", "patches")
-"""Folders at the root of the clone that are installed inside the package."""
+MAPPED = ("algorithms/", "benchmarks/studies/", "config/", "patches/")
+"""Folders of the clone that are installed inside the package."""
 AT_LEAST = (
     "usb_negsamp/py.typed",
     "usb_negsamp/algorithms/ns3l/ns3l.py",
     "usb_negsamp/config/vat_ns3l_digits.yaml",
     "usb_negsamp/config/ns3l/table1_cifar10_vat_ns3l.yaml",
+    "usb_negsamp/benchmarks/studies/open_set.yaml",
     "usb_negsamp/patches/1-plugins.insert",
     "usb_negsamp/patches/pristine.sha256",
 )
@@ -38,9 +40,9 @@ def installed_as(names: Iterable[str]) -> set[str]:
     >>> sorted(installed_as(["config/a.yaml", "usb_negsamp/nets/cnn3.py", "tests/a.py", "README.md"]))
     ['usb_negsamp/config/a.yaml', 'usb_negsamp/nets/cnn3.py']
     """
-    parts = [(name, name.split("/")[0]) for name in names]
-    ours = {name for name, folder in parts if folder == "usb_negsamp"}
-    return ours | {f"usb_negsamp/{name}" for name, folder in parts if folder in MAPPED}
+    names = list(names)
+    ours = {name for name in names if name.startswith("usb_negsamp/")}
+    return ours | {f"usb_negsamp/{name}" for name in names if name.startswith(MAPPED)}
 
 
 def missing_from(sdist: Iterable[str], wheel: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,11 +37,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a sweep, in the order in which they start."""
+    """All runs of a sweep.
+
+    Attributes:
+        directory: the sweep's folder.
+        runs: in the order in which they start.
+        grid: the values of each key that is varied.
+        names: columns of results.csv that say what a run is, before its own, by the names of runs in the folder.
+    """
 
     directory: Path
     runs: tuple[Run, ...]
     grid: dict[str, tuple[Any, ...]]
+    names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def cells(self) -> list[Run]:

@@ -63,9 +63,10 @@ class SweepResults:
         for name, row in {**in_order, **self._others}.items():
             config = configs.get(name, {})
             values = {key: config[key] for key in self._swept if key in config and key not in row}
-            everything.append({**row, **values, SWEPT: " ".join(self._swept)})
+            everything.append({**self.plan.names.get(name, {}), **row, **values, SWEPT: " ".join(self._swept)})
         if everything:
-            columns = dict.fromkeys([*(key for key in self._swept if key not in COLUMNS), SWEPT, *COLUMNS])
+            named = (key for names in self.plan.names.values() for key in names)
+            columns = dict.fromkeys([*named, *(key for key in self._swept if key not in COLUMNS), SWEPT, *COLUMNS])
             columns.update(dict.fromkeys(name for row in everything for name in row))
             write_csv(self.plan.directory / RESULTS, list(columns), everything)
 

@@ -10,6 +10,7 @@ from usb_negsamp.run.cli.parser import Command, Parser
 from usb_negsamp.run.configuration.catalog import catalog
 from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.report.config_tables import config_tables
+from usb_negsamp.run.sweep.studies.study_file import packaged_studies, read_study
 
 KINDS = {
     "algorithms": "for algorithm: the host's and ours, in every wrapper, with the papers of ours",
@@ -18,13 +19,14 @@ KINDS = {
     "nets": "for net: the host's and ours",
     "configs": "configurations that come with the package: --c takes their names in any folder",
     "tables": "tables and figures of the papers, which `usb-negsamp reproduce` trains",
+    "studies": "methods beside each other, in runs of a size of their own, which `usb-negsamp reproduce` trains",
     "keys": "every key that a configuration may have, with its default; --algorithm NAME: of that algorithm",
 }
 
 ABOUT = """\
 Prints names that a configuration can use, one a line, with the papers of our methods; without a KIND, what can be
 listed. `configs` are the configurations that come with the package: --c takes their names in any folder; `tables` are
-the papers' tables and figures, which `usb-negsamp reproduce` trains."""
+the papers' tables and figures, which `usb-negsamp reproduce` trains, as it does the `studies`."""
 
 
 def _declare(parser: Parser) -> None:
@@ -49,6 +51,8 @@ def _run(options: argparse.Namespace) -> int:
         print(markdown_tables() if options.markdown else "\n".join(_keys(options.algorithm or "fixmatch")))
     elif kind == "tables":
         print("\n".join(_tables()))
+    elif kind == "studies":
+        print("\n".join(f"{name}  {read_study(path).title}" for name, path in packaged_studies().items()))
     elif kind is None:
         print("\n".join(what_can_be_listed()))
     else:

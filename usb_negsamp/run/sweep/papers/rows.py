@@ -10,6 +10,7 @@ from usb_negsamp.errors import ConfigError, did_you_mean, unknown
 from usb_negsamp.run.configuration.headers import Header, read_header
 from usb_negsamp.run.configuration.packaged import packaged_configs, plain_name
 from usb_negsamp.run.sweep.papers.paper_settings import Override, chosen_names
+from usb_negsamp.run.sweep.studies.study_file import packaged_studies
 
 Keys = tuple[tuple[str, str], ...]
 
@@ -102,7 +103,7 @@ def _chosen_files(table: str, only: str | None) -> dict[Path, Header]:
     available, configs = tables(), packaged_configs()
     if table not in available:
         if plain_name(table) not in configs:
-            known = [*available, *configs]
+            known = [*available, *configs, *packaged_studies()]
             raise unknown("table", table, known if did_you_mean(table, known) else available)
         path = configs[plain_name(table)]
         available = {table: {path: read_header(path)}}

@@ -1,0 +1,108 @@
+"""The scripts of benchmarks/ that studies are evaluated with, and the plugin that one of them needs."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import torch
+from repository_script import load_script
+
+from usb_negsamp.testing import parameters_of, train_tiny
+
+BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
+
+
+def test_a_variant_of_the_gate_at_its_defaults_is_the_gate(tmp_path, monkeypatch, no_plugin_stays):
+    monkeypatch.chdir(BENCHMARKS.parent)
+    load_script(BENCHMARKS / "gate_variants.py").register()
+    keys = {"ns3l_gate": "neighbors", "ns3l_ramp": 0.0, "ns3l_threshold": 0.09}
+    ends = [
+        parameters_of(train_tiny(f"fixmatch_{name}", tmp_path / name, **keys, **more))
+        for name, more in (
+            ("ns3l", {}),
+            ("variant", {}),
+            ("variant", {"ns3l_gate_by_class": True}),
+            ("variant", {"ns3l_gate_class_agrees": True}),
+            ("variant", {"ns3l_agreed_negatives": True}),
+            ("variant", {"ns3l_gate_power": 2.0}),
+            ("variant", {"ns3l_start": 0.5}),
+        )
+    ]
+    alike = [all(torch.equal(tensor, end[name]) for name, tensor in ends[0].items()) for end in ends]
+    assert alike == [True, True, False, False, False, False, False]
+
+
+def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch):
+    module = load_script(BENCHMARKS / "spl_gain.py")
+    path = tmp_path / "rows.csv"
+    columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
+    rows = [
+        ("VAT + SPL", 0.3, 91, 0, 0.9, 0.8),
+        ("VAT + SPL", 0.3, 91, 1, 0.8, 0.7),
+        ("VAT, V1", 0.3, 91, 0, 0.85, 0.8),
+        ("VAT, V1", 0.3, 91, 1, 0.79, 0.7),
+        ("VAT + SPL", 0.6, 91, 0, 0.5, 0.4),
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path)])
+    module.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| trained by | mismatch | validation images | n | start | V1 | SPL |")
+    first = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert first[:4] == ["VAT", "0.3", "91", "2"]
+    assert first[7].startswith("-10.00")
+    assert first[8].startswith("-3.00")
+    assert lines[3].split("|")[8].strip() == "-10.00"
+
+
+def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(tmp_path, capsys, monkeypatch):
+    module = load_script(BENCHMARKS / "spl_gain.py")
+    path = tmp_path / "rows.csv"
+    columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
+    accuracies = {"VAT + SPL": (0.9, 0.89), "VAT, V1": (0.8, 0.8), "Pi + SPL": (0.7, 0.9), "Pi, V1": (0.8, 0.7)}
+    rows = [
+        (method, 0.3, size, split, accuracy - size / 1000, 0.75)
+        for method, found in accuracies.items()
+        for split, accuracy in enumerate(found)
+        for size in (20, 10)
+    ] + [("PL + SPL", 0.3, 10, 0, 0.8, 0.75)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path), "--sizes"])
+    module.main()
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    differences = ["V1 over start, 10", "V1 over start, 20", "SPL over V1, 10", "SPL over V1, 20"]
+    assert lines[0] == ["trained by", "mismatch", *differences]
+    assert lines[2] == ["VAT", "0.3", "-4.00*", "-3.00*", "-9.50*", "-9.50*"]
+    assert lines[3] == ["Pi", "0.3", "+1.00", "+2.00", "-5.00", "-5.00"]
+    assert lines[4] == ["average of 2", "0.3", "-1.50", "-0.50", "-7.25", "-7.25"]
+
+
+def test_what_the_gate_gains_is_chosen_on_some_splits_and_reported_on_others(tmp_path, capsys, monkeypatch):
+    module = load_script(BENCHMARKS / "gate_gain.py")
+    path = tmp_path / "rows.csv"
+    columns = ("data", "method", "mismatch_ratio", "split_seed", "eval_last_acc", "test_acc_last", "weight_seen")
+    rows = [
+        ("usps", method, share, seed, accuracy + gain, accuracy + gain + other, weight)
+        for seed, accuracy in enumerate((0.8, 0.9, 0.7))
+        for share in ("0.0", "0.6")
+        for method, gain, other, weight in (
+            ("VAT", 0.0, 0.0, ""),
+            ("VAT + NS3L", 0.02, -0.02 * (seed > 0), ""),
+            ("VAT + NS3L gate", 0.01, 0.01 * (seed > 0) + 0.01 * (seed > 1), 0.5 + seed / 10),
+        )
+    ]
+    # One that was not run on all data is not chosen by what it has.
+    rows.append(("usps", "VAT + NS3L late", "0.6", 0, 0.99, 0.99, ""))
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    monkeypatch.setattr(sys, "argv", ["gate_gain.py", str(path), "--choose", "0"])
+    module.main()
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    assert lines[2] == ["**VAT + NS3L**", "0", "-2.00", "1", "+0.00 [+0.00, +0.00]", "2", "", ""]
+    assert lines[4] == ["VAT + NS3L gate", "0", "-1.00", "1", "-2.50 [-3.00, -2.00]", "2", "0.60", ""]
+    assert lines[6][:4] == ["VAT + NS3L late", "0.6", "-19.00", "1"]
+    assert len(lines) == 7
