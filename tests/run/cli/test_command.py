@@ -151,7 +151,7 @@ def test_list_alone_says_what_can_be_listed(capsys: pytest.CaptureFixture[str]) 
     assert main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     kinds = [line.split()[2] for line in lines]
-    assert kinds == ["algorithms", "wrappers", "datasets", "nets", "configs", "tables", "keys"]
+    assert kinds == ["algorithms", "wrappers", "datasets", "nets", "configs", "tables", "studies", "keys"]
     for kind in kinds:
         assert main(["list", kind]) == 0
         assert capsys.readouterr().out
