@@ -33,6 +33,8 @@ from usb_negsamp.algorithms.uasd import UASD, UASDSettings
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.datasets.build import offer_sources
+from usb_negsamp.host.expected.notice import in_the_log
+from usb_negsamp.host.patching import step_aside
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 from usb_negsamp.key import Key
 from usb_negsamp.settings import Settings
@@ -148,24 +150,36 @@ def wrap_algorithm(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:
 def register_algorithms() -> list[str]:
     """See :func:`usb_negsamp.register`."""
     bases = {**{name: ALGORITHMS[name] for name in host_names()}, **ALONE}
-    composed = {
-        "_".join((name, *chain)): (name, chain)
-        for name, algorithm in bases.items()
-        for chain in wrapper_chains(algorithm)
-    }
-    for name in (*ALONE, *composed):
+    hosts_own = []
+    for name in (*ALONE, *(composed := _compositions(bases))):
         if name in ALGORITHMS and name not in _registered:
             base, chain = composed.get(name, (name, ()))
-            if not chain or not _is_composed(ALGORITHMS[name], bases[base], chain):
+            if chain and _is_composed(ALGORITHMS[name], bases[base], chain):
+                continue
+            if not ALGORITHMS[name].__module__.startswith("semilearn."):
                 raise ConfigError(f"the algorithm name {name!r} is taken by {ALGORITHMS[name]!r}, which is not ours")
+            hosts_own.append(name)
+    if hosts_own:
+        step_aside("register()", f"it has {', '.join(hosts_own)}")
+        in_the_log()
+    bases = {name: algorithm for name, algorithm in bases.items() if name not in hosts_own}
     for name, algorithm in ALONE.items():
-        if name not in _registered:
+        if name not in _registered and name in bases:
             _registered[name] = ALGORITHMS[name] = algorithm
-    for name, (base, chain) in composed.items():
+    for name, (base, chain) in _compositions(bases).items():
         if name not in ALGORITHMS:
             _registered[name] = ALGORITHMS[name] = wrap_algorithm(base, *chain)
     offer_sources()
     return sorted(_registered)
+
+
+def _compositions(bases: dict[str, type[Any]]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Every name that wrappers around ``bases`` have, with the name of the base and the wrappers."""
+    return {
+        "_".join((name, *chain)): (name, chain)
+        for name, algorithm in bases.items()
+        for chain in wrapper_chains(algorithm)
+    }
 
 
 def _is_composed(algorithm: type[Any], base: type[Any], chain: tuple[str, ...]) -> bool:

@@ -7,6 +7,7 @@ Importing this package is light: neither ``semilearn`` nor ``torchvision`` is lo
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from usb_negsamp.errors import ConfigError
@@ -36,14 +37,26 @@ def register() -> list[str]:
     """Repair the host, add our algorithms, data sets and networks to it, and return the names it now knows from us.
 
     Calling it again changes nothing and returns the same names. The host loads it by the entry point
-    ``semilearn.plugins``, in every process.
+    ``semilearn.plugins``, in every process. What the host has by itself is left to it, with a line in the log of each
+    run and in ``usb-negsamp doctor``: names of algorithms, and parts that a repair does not know.
 
     Raises:
         ConfigError: an algorithm of somebody else already has one of our names.
     """
-    from usb_negsamp.algorithms import register_algorithms
-
+    try:
+        from usb_negsamp.algorithms import register_algorithms
+    except (ImportError, AttributeError) as error:
+        if not _is_of_the_host(error):
+            raise
+        logging.getLogger(__name__).warning("usb-negsamp steps aside for this host, which lacks a part: %s", error)
+        return []
     return register_algorithms()
+
+
+def _is_of_the_host(error: ImportError | AttributeError) -> bool:
+    """Whether it is a part of ``semilearn`` that is not there, rather than ``semilearn`` as a whole."""
+    part = error.name if isinstance(error, ImportError) else getattr(error.obj, "__name__", None)
+    return str(part).startswith("semilearn.")
 
 
 def wrap(algorithm: type[Any] | str, *wrappers: str) -> type[Any]:

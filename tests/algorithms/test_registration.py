@@ -45,6 +45,24 @@ def test_a_foreign_algorithm_of_our_name_is_not_replaced(monkeypatch):
         usb_negsamp.register()
 
 
+def test_a_name_that_the_host_has_is_left_to_it(monkeypatch, registry_put_back):
+    from usb_negsamp.host import patching
+
+    monkeypatch.setattr(patching, "_stepped_aside", {})
+    monkeypatch.setattr(patching, "_applied", {**patching._applied, "notice": []})
+    for name, base in (("ns3l", "supervised"), ("vat_ns3l", "vat")):
+        ALGORITHMS._dict[name] = type("Host", (FixMatch,), {"__module__": f"semilearn.algorithms.{base}"})
+        usb_negsamp.algorithms._registered.pop(name, None)
+    hosts = {name: ALGORITHMS[name] for name in ("ns3l", "vat_ns3l")}
+    names = usb_negsamp.register()
+    assert not {"ns3l", "vat_ns3l", "vat_ns3l_ns3l"} & set(names)
+    assert {"fixmatch_ns3l", "vat_ns3l_dnll", "vat_dnll"} <= set(names)
+    assert {name: ALGORITHMS[name] for name in hosts} == hosts
+    assert patching.lines_of_stepped_aside() == [
+        "usb-negsamp: register() steps aside for the host's own: it has ns3l, vat_ns3l"
+    ]
+
+
 @pytest.fixture
 def registry_put_back(monkeypatch):
     from usb_negsamp import algorithms

@@ -10,7 +10,7 @@ def test_a_replacement_can_be_taken_back_and_returns():
     owner = types.SimpleNamespace(value=1)
     with patching.applying("a test's repair"):
         patching.replace(owner, "value", 2)
-        patching.replace(owner, "added", 3)
+        patching.add(owner, "added", 3)
     with patching.undone("a test's repair"):
         assert owner.value == 1
         assert not hasattr(owner, "added")

@@ -29,7 +29,7 @@ class Child(Parent):
         return super().answer() * 10 * factor + offset
 
     def failing(self) -> None:
-        number = 0
+        number = 1
         raise ValueError(number)
 
 
@@ -48,7 +48,7 @@ def test_changes_add_up() -> None:
 def test_a_traceback_names_the_line_of_the_file() -> None:
     lines = []
     for function in (Child.failing, rewritten(Child.failing, Doubled())):
-        with pytest.raises(ValueError, match="0") as raised:
+        with pytest.raises(ValueError, match=r"^[12]$") as raised:
             function(Child())
         last = traceback.extract_tb(raised.tb)[-1]
         lines.append((last.filename, last.lineno, last.line))
@@ -58,11 +58,11 @@ def test_a_traceback_names_the_line_of_the_file() -> None:
 def test_an_expression_stands_where_the_other_stood() -> None:
     class Divided(ast.NodeTransformer):
         def visit_Constant(self, node: ast.Constant) -> ast.AST:
-            return expression("1 / 0", node) if node.value == 0 else node
+            return expression("1 / 0", node) if node.value == 1 else node
 
     with pytest.raises(ZeroDivisionError) as raised:
         rewritten(Child.failing, Divided())(Child())
-    assert traceback.extract_tb(raised.tb)[-1].line == "number = 0"
+    assert traceback.extract_tb(raised.tb)[-1].line == "number = 1"
 
 
 def test_what_is_no_function_of_python_is_refused() -> None:

@@ -17,11 +17,13 @@ from semilearn.core import AlgorithmBase, ImbAlgorithmBase
 from semilearn.core.hooks import Hook
 from semilearn.core.utils import ALGORITHMS, IMB_ALGORITHMS
 
+from usb_negsamp.host.expected.notice import in_the_log
 from usb_negsamp.host.options import apply_all as apply_options
 from usb_negsamp.host.repairs import apply_all
 
 apply_all()
 apply_options()
+in_the_log()
 
 from usb_negsamp.host.datasets.build import offer_sources  # noqa: E402 (the repaired host is what it builds on)
 

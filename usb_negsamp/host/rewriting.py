@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
 
-_TREE = "rewritten_tree"
+from usb_negsamp.host.expected.fit import REWRITTEN, DoesNotFit
 
 
 def rewritten(function: Callable[..., Any], change: ast.NodeTransformer) -> Callable[..., Any]:
@@ -21,13 +21,19 @@ def rewritten(function: Callable[..., Any], change: ast.NodeTransformer) -> Call
         change: visits the function's definition.
 
     Raises:
+        DoesNotFit: ``change`` found nothing to change.
         TypeError: ``function`` is none that was defined in Python.
         OSError: its source is not there.
     """
     if not isinstance(function, FunctionType):
         raise TypeError(f"expected a function, but got {function!r}")
     code = function.__code__
-    [definition] = ast.fix_missing_locations(change.visit(_definition(function))).body
+    tree = _definition(function)
+    before = ast.dump(tree)
+    changed = ast.fix_missing_locations(change.visit(tree))
+    if ast.dump(changed) == before:
+        raise DoesNotFit(f"{function.__module__}.{function.__qualname__} has no place for the change")
+    [definition] = changed.body
     # A function around it holds the names of its closure, such as the ``__class__`` of ``super()``.
     around = ast.parse(f"def around({', '.join(code.co_freevars)}): pass")
     outer = around.body[0]
@@ -40,7 +46,7 @@ def rewritten(function: Callable[..., Any], change: ast.NodeTransformer) -> Call
     result.__kwdefaults__ = function.__kwdefaults__
     result.__doc__, result.__qualname__ = function.__doc__, function.__qualname__
     result.__annotations__ = function.__annotations__
-    vars(result)[_TREE] = ast.Module([definition], type_ignores=[])
+    vars(result)[REWRITTEN] = ast.Module([definition], type_ignores=[])
     return result
 
 
@@ -54,10 +60,10 @@ def expression(source: str, place: ast.expr) -> ast.expr:
 
 def _definition(function: FunctionType) -> ast.Module:
     """The tree of ``function``: what an earlier change has made of it, not what its file says."""
-    changed: ast.Module | None = vars(function).get(_TREE)
+    changed: ast.Module | None = vars(function).get(REWRITTEN)
     if changed is not None:
         return copy.deepcopy(changed)
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function.__code__)))
     return ast.increment_lineno(tree, function.__code__.co_firstlineno - 1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from semilearn.core import hooks as host_hooks
+from semilearn.core.hooks import Hook
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 
@@ -12,7 +12,7 @@ LATEST = "latest_model.pth"
 BEST = "model_best.pth"
 
 
-class CheckpointHook(host_hooks.CheckpointHook):
+class CheckpointHook(Hook):
     """Saves at each evaluation: the best model first, then the latest one, which says that there is a best one.
 
     A run that is killed between the two goes on from the latest checkpoint before, and makes the same best model again.

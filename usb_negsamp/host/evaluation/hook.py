@@ -6,14 +6,14 @@ import os
 
 import numpy as np
 import torch
-from semilearn.core import hooks as host_hooks
+from semilearn.core.hooks import Hook
 
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.evaluation.networks import evaluate_checkpoint, evaluations_left
 from usb_negsamp.host.evaluation.open_set import kept_threshold, needs_threshold
 
 
-class EvaluationHook(host_hooks.EvaluationHook):
+class EvaluationHook(Hook):
     """Evaluates, keeps the best, and reports the best and the last model at the end.
 
     ``kept_threshold`` is there from the first evaluation on where the use of the network needs one.

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import torch
-from semilearn.core.hooks import EvaluationHook
 from torch import Tensor
 
 from usb_negsamp.host.checkpoints.file import read_checkpoint
 from usb_negsamp.host.checkpoints.fit import averaged_state
+from usb_negsamp.host.evaluation.hook import EvaluationHook
 from usb_negsamp.host.evaluation.networks import (
     averaged_weights,
     classification_metrics,
@@ -112,7 +112,7 @@ class EvaluatedPair(PairWrapper):
 class PairEvaluationHook(EvaluationHook):
     """Evaluates, keeps the best, and reports both networks of the best and the last model at the end."""
 
-    def after_run(self, algorithm: EvaluatedPair) -> None:
+    def after_run(self, algorithm: Any) -> None:
         """Add the figures of both networks to those of the base."""
         with algorithm.first_alone():
             super().after_run(algorithm)

@@ -14,8 +14,7 @@ import functools
 from typing import Any
 
 import torch
-from semilearn.algorithms.freematch import freematch
-from semilearn.algorithms.freematch.utils import FreeMatchThresholdingHook
+from semilearn.algorithms.freematch import freematch, utils
 from semilearn.algorithms.utils import concat_all_gather
 from torch import Tensor
 
@@ -90,5 +89,7 @@ def apply() -> None:
         return loss
 
     replace(freematch, "entropy_loss", of_the_device)
-    replace(FreeMatchThresholdingHook, "update", update)
+    # The host's main branch spells the name of 0.3.2 without a letter.
+    hooks = getattr(utils, "FreeMatchThresholdingHook", None) or utils.FreeMatchThresholingHook
+    replace(hooks, "update", update)
     replace(freematch.FreeMatch, "train_step", rewritten(freematch.FreeMatch.train_step, _UnaskedOnTheGPU()))

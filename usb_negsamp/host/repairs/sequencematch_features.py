@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from usb_negsamp.host.patching import replace
+from usb_negsamp.host.patching import add
 
 
 def sequencematch() -> ModuleType | None:
@@ -25,4 +25,4 @@ def apply() -> None:
     """Give the module the name that it reads."""
     module = sequencematch()
     if module is not None and "feat_dict" in module.SequenceMatch.train_step.__code__.co_names:
-        replace(module, "feat_dict", {})
+        add(module, "feat_dict", {})

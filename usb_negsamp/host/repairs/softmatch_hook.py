@@ -15,7 +15,7 @@ import torch
 from semilearn.algorithms.softmatch.utils import SoftMatchWeightingHook
 from semilearn.algorithms.utils import concat_all_gather
 
-from usb_negsamp.host.patching import replace
+from usb_negsamp.host.patching import add, replace
 
 
 def apply() -> None:
@@ -40,4 +40,4 @@ def apply() -> None:
 
     replace(SoftMatchWeightingHook, "__init__", __init__)
     if not hasattr(SoftMatchWeightingHook, "concat_all_gather"):
-        replace(SoftMatchWeightingHook, "concat_all_gather", staticmethod(concat_all_gather))
+        add(SoftMatchWeightingHook, "concat_all_gather", staticmethod(concat_all_gather))

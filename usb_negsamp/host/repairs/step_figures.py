@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -19,19 +20,13 @@ from semilearn.core.utils import ALGORITHMS, IMB_ALGORITHMS
 from torch import Tensor
 
 from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.expected.fit import DoesNotFit
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.rewriting import rewritten
 
 
 class KeptFigures(ast.NodeTransformer):
-    """Writes ``x.detach()`` for ``x.item()`` where a figure goes into ``log_dict``.
-
-    Attributes:
-        changed: how many.
-    """
-
-    def __init__(self) -> None:
-        self.changed = 0
+    """Writes ``x.detach()`` for ``x.item()`` where a figure goes into ``log_dict``."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Attribute) and node.func.attr == "process_log_dict":
@@ -49,7 +44,6 @@ class KeptFigures(ast.NodeTransformer):
         match figure:
             case ast.Call(func=ast.Attribute(attr="item"), args=[], keywords=[]):
                 figure.func.attr = "detach"  # type: ignore[attr-defined]
-                self.changed += 1
 
 
 def read_together(log_dict: dict[str, Any]) -> None:
@@ -68,12 +62,10 @@ def apply() -> None:
     for registry in (ALGORITHMS, IMB_ALGORITHMS):
         for algorithm in [registry[name] for name in registry.keys()]:  # noqa: SIM118
             step = vars(algorithm).get("train_step")
-            change = KeptFigures()
             if step is None or not algorithm.__module__.startswith("semilearn."):
                 continue
-            mended = rewritten(step, change)
-            if change.changed:
-                replace(algorithm, "train_step", mended)
+            with suppress(DoesNotFit):  # no figure is taken there
+                replace(algorithm, "train_step", rewritten(step, KeptFigures()))
 
     original = host_hooks.LoggingHook.after_train_step
 

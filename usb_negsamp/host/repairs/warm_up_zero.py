@@ -11,10 +11,10 @@ from __future__ import annotations
 from semilearn.core import AlgorithmBase
 
 from usb_negsamp.functional.ramps import linear_ramp
-from usb_negsamp.host.patching import replace
+from usb_negsamp.host.patching import add
 from usb_negsamp.host.warm_up import warm_up_property
 
 
 def apply() -> None:
     """Make ``unsup_warm_up`` of every algorithm a property."""
-    replace(AlgorithmBase, "unsup_warm_up", warm_up_property(lambda algorithm: linear_ramp))
+    add(AlgorithmBase, "unsup_warm_up", warm_up_property(lambda algorithm: linear_ramp))

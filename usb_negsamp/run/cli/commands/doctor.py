@@ -78,7 +78,9 @@ def _host() -> list[str]:
         return [f"semilearn does not load ({' '.join(f'{type(error).__name__}: {error}'.split())[:200]})"]
     _show("algorithms", f"{len(names)} of ours registered")
     _show("repairs", ", ".join(patching.applied()) or "none")
-    return []
+    for name, reason in patching.stepped_aside().items():
+        _show("stepped aside", f"{name}: {reason}")
+    return [] if names else ["none of our algorithms is registered: see above what this host lacks"]
 
 
 def _device() -> None:

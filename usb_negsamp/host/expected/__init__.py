@@ -1,0 +1,1 @@
+"""What our changes of the host expect of it: the sources that they were written for, and what happens elsewhere."""
