@@ -18,7 +18,7 @@ from usb_negsamp.run.records.results import COLUMNS
 from usb_negsamp.run.sweep import workers
 from usb_negsamp.run.sweep.papers.rows import tables
 from usb_negsamp.run.sweep.plan import Run
-from usb_negsamp.run.sweep.studies.reproduce_study import plan_of
+from usb_negsamp.run.sweep.studies.reproduce_study import chosen_cells, plan_of
 from usb_negsamp.run.sweep.studies.study_file import find_study, packaged_studies, read_study
 from usb_negsamp.testing import TINY_RUN
 
@@ -188,6 +188,19 @@ def test_the_first_seeds_can_be_asked_for_and_the_commands_alone(
     assert all(line.startswith("usb-negsamp train ") and "--lr=0.25" in line for line in lines)
     assert ["--seed=4 " in lines[0], "--seed=9 " in lines[1]] == [True, True]
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_part_is_chosen_by_names_and_keys_and_names_may_have_commas(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.yaml"
+    write_study(path, {"VAT, V1": {"lr": 1}, "VAT": {"lr": 1}, "Pi": {"lr": 2}}, [0, 1])
+    study = read_study(path)
+
+    def chosen(only: str) -> list[str]:
+        return [cell.directory.name for cell in chosen_cells(study, tmp_path, only)]
+
+    assert chosen("method=VAT, V1,seed=1") == ["VAT,V1-1"]
+    assert chosen("seed=0,lr=1") == ["VAT,V1-0", "VAT-0"]
+    assert chosen("method=Pi") == ["Pi-0", "Pi-1"]
 
 
 def test_at_full_scale_it_is_the_paper_s_table(

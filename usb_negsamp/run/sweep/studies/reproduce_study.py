@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,8 @@ def chosen_cells(study: Study, save_dir: Path, only: str | None = None, seeds: i
     """
     if seeds is not None and seeds > len(study.seeds):
         raise expected("--seeds", f"at most {len(study.seeds)}, which {study.name} has", str(seeds))
-    parts = [part.partition("=") for part in (only or "").split(",") if part]
+    # A comma within a name, as of "VAT, V1", is followed by no key.
+    parts = [part.partition("=") for part in re.split(r",(?=\s*\w+=)", only or "") if part]
     if not all(equals for _, equals, _ in parts):
         raise expected("--only", "KEY=VALUE,KEY=VALUE for a study, e.g. method=VAT", quoted(only))
     found = [
