@@ -6,6 +6,7 @@ import csv
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from repository_script import load_script
 
@@ -106,3 +107,33 @@ def test_what_the_gate_gains_is_chosen_on_some_splits_and_reported_on_others(tmp
     assert lines[4] == ["VAT + NS3L gate", "0", "-1.00", "1", "-2.50 [-3.00, -2.00]", "2", "0.60", ""]
     assert lines[6][:4] == ["VAT + NS3L late", "0.6", "-19.00", "1"]
     assert len(lines) == 7
+
+
+def test_the_points_of_the_picture_are_means_over_the_splits_at_one_mismatch() -> None:
+    module = load_script(BENCHMARKS / "auroc_figure.py")
+    rows = [
+        {"method": method, "mismatch_ratio": share, "test_acc_last": accuracy, "open_auroc": auroc}
+        for method, share, accuracy, auroc in (
+            ("VAT", "0.6", "0.9", "0.7"),
+            ("VAT", "0.6", "0.8", "0.9"),
+            ("VAT", "0.0", "0.1", "0.1"),
+            ("supervised", "0.6", "0.5", ""),
+        )
+    ]
+    points = module.points_of_rows(rows, 0.6)
+    assert list(points) == ["VAT"]
+    assert round(points["VAT"].accuracy.mean, 6) == 85.0
+    assert round(points["VAT"].auroc.mean, 6) == 0.8
+    assert points["VAT"].accuracy.n == 2
+
+
+def test_the_picture_has_a_panel_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load_script(BENCHMARKS / "auroc_figure.py")
+    rows = [str(BENCHMARKS / "open_set" / f"{name}.csv") for name in ("usps", "mnist10k")]
+    widths = []
+    for number in (1, 2):
+        path = tmp_path / f"{number}.png"
+        monkeypatch.setattr(sys, "argv", ["auroc_figure.py", *rows[:number], "--out", str(path)])
+        module.main()
+        widths.append(int.from_bytes(path.read_bytes()[16:20], "big"))
+    assert widths[1] - widths[0] == round(4.2 * 160)
