@@ -41,6 +41,7 @@ RUNS = (
     "host/checkpoints",
     "run/checkout",
     "run/finished_runs",
+    "run/from_python",
     "run/sweep",
     "run/training",
     "testing",

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from usb_negsamp.errors import ConfigError
 
 if TYPE_CHECKING:
-    from usb_negsamp.run.finished_runs.run import Run
-    from usb_negsamp.run.finished_runs.trained import train
+    from usb_negsamp.run.from_python.run import Run
+    from usb_negsamp.run.from_python.trained import train
 
 __version__ = "0.1.0"
 __all__ = ["ConfigError", "Run", "__version__", "register", "train", "wrap"]
 
-_LATER = {"Run": "usb_negsamp.run.finished_runs.run", "train": "usb_negsamp.run.finished_runs.trained"}
+_LATER = {"Run": "usb_negsamp.run.from_python.run", "train": "usb_negsamp.run.from_python.trained"}
 """Names that are looked up where they are first used: they stand on what stands on this module."""
 
 

@@ -103,6 +103,7 @@ def test_from_own_images_to_predictions(pictures: Path) -> None:
         "best.ts",
         "best.json",
     }
+    assert (run / "report.html").is_file()
     with (pictures / "predictions.csv").open() as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     assert {name: (row["class"] in ("cat", "dog"), bool(row["error"])) for name, row in rows.items()} == {

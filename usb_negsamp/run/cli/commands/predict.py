@@ -53,7 +53,7 @@ def _run(options: argparse.Namespace) -> int:
     if out.is_dir() or not out.parent.is_dir():
         raise ConfigError(f"--out: expected a file in a folder that is there, but got {out}")
 
-    from usb_negsamp.run.finished_runs.run import Run
+    from usb_negsamp.run.from_python.run import Run
 
     run = Run(options.run_folder)
     found = run.predict(options.images, options.model, data_dir=options.data_dir, device=options.device)

@@ -79,7 +79,7 @@ def test_a_run_from_python_can_be_gone_on_with_in_another_thread(work_dir: Path)
         usb_negsamp.train(SHORT, resume="runs/one")
 
 
-def test_a_run_holds_its_results_metrics_and_manifest(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_holds_its_results_metrics_and_manifest(work_dir: Path) -> None:
     run = usb_negsamp.train(SHORT, save_name="007")
     row = run.results
     assert (row["save_name"], row["dataset"], row["num_labels"], row["preset"]) == ("007", "digits", 40, None)
@@ -96,10 +96,34 @@ def test_a_run_holds_its_results_metrics_and_manifest(work_dir: Path, capsys: py
         run.evaluate(lr=0.1)
     with pytest.raises(usb_negsamp.ConfigError, match="unknown model 'bets'; did you mean 'best'"):
         run.evaluate("bets")
-    capsys.readouterr()
-    run.report()
-    assert "| vat_ns3l |" in capsys.readouterr().out
     assert repr(run) == "Run('runs/007')"
+
+
+def test_a_run_writes_the_page_of_the_command(work_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = usb_negsamp.train(SHORT)
+    torch.manual_seed(5)
+    before = torch.get_rng_state().tolist()
+    capsys.readouterr()
+    assert run.report() == Path("runs/one/report.html")
+    assert torch.get_rng_state().tolist() == before
+    assert capsys.readouterr().out == ""
+    page = Path("runs/one/report.html").read_text(encoding="utf-8")
+    assert f"{run.results['test_acc_at_best']:.2%}" in page
+    assert main(["report", "runs/one"]) == 0
+    assert Path("runs/one/report.html").read_text(encoding="utf-8") == page
+    assert run.report("from_files.html", from_files=True) == Path("from_files.html")
+    assert main(["report", "runs/one", "--out", "by_command.html", "--from_files"]) == 0
+    assert Path("from_files.html").read_text() == Path("by_command.html").read_text() != page
+
+
+def test_a_run_that_was_stopped_has_a_page_and_a_file_of_somebody_is_kept(work_dir: Path) -> None:
+    run = usb_negsamp.train(SHORT)
+    (run.path / "results.csv").unlink()
+    run.report(from_files=True)
+    (run.path / "report.html").write_text("mine")
+    with pytest.raises(usb_negsamp.ConfigError, match="expected nothing, or a page that this command wrote"):
+        run.report()
+    assert (run.path / "report.html").read_text() == "mine"
 
 
 def test_a_folder_without_a_finished_run_is_one_line(work_dir: Path) -> None:

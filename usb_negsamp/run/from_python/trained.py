@@ -9,7 +9,7 @@ from typing import Any
 
 from usb_negsamp.run.configuration.command_line import from_python, words_of
 from usb_negsamp.run.configuration.processes import from_environment
-from usb_negsamp.run.finished_runs.run import Run
+from usb_negsamp.run.from_python.run import Run
 from usb_negsamp.run.training.train import resolve_request
 
 

@@ -186,15 +186,28 @@ class Run:
         with global_state_kept():
             return figures_of(self.path, file, from_python(None, keys).given)
 
-    def report(self) -> None:
-        """Print the run's table, as ``usb-negsamp report`` does.
+    def report(self, out: str | os.PathLike[str] | None = None, *, from_files: bool = False) -> Path:
+        """Write the page of the run, as ``usb-negsamp report`` does: one file of HTML that needs no network.
+
+        The run need not have finished: its page says how far it is, or why it ended.
+
+        Args:
+            out: the file; None, ``report.html`` in the run's folder.
+            from_files: whether the page says only what the run's files say; else data and network are read for more.
+
+        Returns:
+            the file.
 
         Raises:
-            ConfigError: the run has not finished.
+            ConfigError: another file is there that is no such page, or it cannot be written.
         """
-        from usb_negsamp.run.report.report import report
+        from usb_negsamp.run.finished_runs.global_state import global_state_kept
+        from usb_negsamp.run.report.page.write import destination, write_page
 
-        report([str(self.path)])
+        path = destination([self.path], None if out is None else Path(out))
+        with global_state_kept():
+            write_page([self.path], path, with_network=not from_files)
+        return path
 
 
 def _value(text: str) -> Any:
