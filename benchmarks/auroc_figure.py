@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -24,7 +23,7 @@ from usb_negsamp.run.records.results import read_rows
 from usb_negsamp.run.report.measures import find_measure
 from usb_negsamp.run.report.paired_statistics import Spread, spread
 
-COLORS = colormaps["tab10"].colors
+COLORS = [f"C{number}" for number in range(10)]
 MARKERS = "os^Dv"
 
 
@@ -50,7 +49,7 @@ def points_of_rows(rows: Sequence[Mapping[str, str]], mismatch: float) -> dict[s
     }
 
 
-def draw_panel(points: Mapping[str, Point], styles: Mapping[str, tuple[str, object]], axes: Axes, title: str) -> None:
+def draw_panel(points: Mapping[str, Point], styles: Mapping[str, tuple[str, str]], axes: Axes, title: str) -> None:
     """Draw one data set's points, each in its method's marker and color."""
     for method, point in points.items():
         marker, color = styles[method]
