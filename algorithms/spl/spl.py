@@ -203,6 +203,7 @@ class SPLWrapper(CarryingWrapper):
             results.update(evaluated(self, "spl"))
             threshold = threshold_of(self)
         self.results_dict.update(results)
+        self.show(results)
         if self.is_main:
             checkpoint = {
                 "model": network.state_dict(),
@@ -219,6 +220,13 @@ class SPLWrapper(CarryingWrapper):
         self.call_hook("after_spl_stage")
         if self.distributed:
             torch.distributed.barrier()
+
+    def show(self, results: dict[str, float]) -> None:
+        """Log the stage's figures, as the host's launcher does those of the training before it, and on TensorBoard."""
+        for name, value in results.items():
+            self.print_fn(f"Model result - {name} : {value}")
+        if self.tb_log is not None and self.is_main:
+            self.tb_log.update(results, self.num_train_iter)
 
     def carry_on_from_source(self, source: str) -> None:
         """Carry on as the algorithm of the run ``source`` left off, if it is the same one; else say so."""

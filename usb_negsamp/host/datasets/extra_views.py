@@ -6,10 +6,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from semilearn.core.utils import ALGORITHMS
 from torch.utils.data import Dataset
 
 PLAIN_VIEW = "x_ulb_plain"
 """The unlabeled image as it is evaluated."""
+
+OF_ALGORITHM = "data_of_algorithm"
+"""Name among the arguments of a notebook, for the data sets of the algorithm that was built with them."""
 
 
 class ExtraViews(Dataset[Any]):
@@ -66,3 +70,23 @@ class ExtraViews(Dataset[Any]):
         if view == PLAIN_VIEW:
             return self.dataset.plain_transform
         return self.dataset.strong_transform if "_s" in view else self.dataset.transform
+
+
+def name_of_views(algorithm: str) -> str:
+    """The name by which the host's data sets choose a registered algorithm's views; a wrapped one's is its base's."""
+    found: str = getattr(ALGORITHMS[algorithm], "base_name", algorithm) if algorithm in ALGORITHMS else algorithm
+    return found
+
+
+def views_read(algorithm: str, args: Any) -> tuple[str, ...]:
+    """Batch keys of unlabeled views that a registered algorithm reads beside those of its base."""
+    needed = getattr(ALGORITHMS[algorithm], "views_needed", None) if algorithm in ALGORITHMS else None
+    return () if needed is None else tuple(dict.fromkeys(needed(args)))
+
+
+def add_views(data: Any, views: tuple[str, ...]) -> None:
+    """Let the unlabeled samples in a dictionary of data sets carry ``views``, too."""
+    if views and data is not None and data["train_ulb"] is not None:
+        if PLAIN_VIEW in views:
+            data["train_ulb"].plain_transform = data["eval"].transform
+        data["train_ulb"] = ExtraViews(data["train_ulb"], views)

@@ -39,5 +39,6 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "semilearn.core.utils.registry.Register.__getitem__": ("33c2f45f0e45",),
     "semilearn.imb_algorithms.crest.utils.CReSTLoggingHook.after_train_step": ("3f5dceb3dc71",),
     "semilearn.lighting.trainer.Trainer.__init__": ("5f72fb1b7587",),
+    "semilearn.lighting.trainer.Trainer.fit": ("e68c393a57e7", "44033bb50513"),
     "semilearn.nets.utils.load_checkpoint": ("0c32cc9f5c8a",),
 }

@@ -4,7 +4,8 @@ What is wrong: ``datasets/cv_datasets/datasetbase.py`` refuses unlabeled data wi
 algorithms that need none, and takes them for those that do; the host's main branch has a ``medium_transform`` before
 ``strong_transform``, and calls it without one itself (Food-101). How it shows: AssertionError for vat; ``'NoneType'``
 or ``'bool' object is not callable`` in a loader's worker. How it is mended: the check is turned round; the order of the
-positional arguments is told from their types. When it may go: when the host checks what it uses.
+positional arguments is told from their types; a wrapped algorithm's name is taken for that of its base. When it may go:
+when the host checks what it uses.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.extra_views import name_of_views
 from usb_negsamp.host.patching import replace
 
 NO_STRONG_VIEW = frozenset(
@@ -57,6 +59,7 @@ def apply() -> None:
         *args: Any,
         **kwargs: Any,
     ) -> None:
+        alg = name_of_views(alg)
         options = {**by_name(names, args), **kwargs}
         strong = options.pop("strong_transform", None)
         host_views = type(self).__getitem__ is BasicDataset.__getitem__

@@ -7,7 +7,9 @@ then given to the host; an unknown one, and data that are not there, are one-lin
 returned carries what a run records of its data. When it may go: when the host has a registry of data sets.
 
 The host's ``lighting.Trainer`` is given its loaders by the user, whatever ``config.dataset`` says; for arguments made
-by its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, as its notebook on custom data needs.
+by its ``get_config`` (they carry ``own_loaders``) an unknown name stays None, as its notebook on custom data needs. Who
+has built an algorithm with them gets its data sets, with the views that it reads; there the name of the algorithm is
+the registered one, and a wrapped algorithm has its base's views.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from semilearn.core.utils import build
 
@@ -23,6 +25,7 @@ from usb_negsamp.data.sources.empty_folders import no_empty_folders_left
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.drawn_splits import noted_splits
+from usb_negsamp.host.datasets.extra_views import OF_ALGORITHM, add_views, name_of_views, views_read
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, known_names
 from usb_negsamp.host.patching import replace_everywhere
 
@@ -45,6 +48,10 @@ def _not_there(dataset: str, data_dir: str, error: Exception) -> ConfigError:
     return ConfigError(f"data set {dataset!r} is not complete in {folder} and {download} ({reason})")
 
 
+def _of(args: Any) -> tuple[Any, Any]:
+    return getattr(args, "algorithm", None), getattr(args, "dataset", None)
+
+
 def apply() -> None:
     """Replace ``get_dataset``."""
     original = build.get_dataset
@@ -59,10 +66,15 @@ def apply() -> None:
         data_dir: str = "./data",
         include_lb_to_ulb: bool = True,
     ) -> DatasetDict | None:
+        own = vars(args).get(OF_ALGORITHM) if (algorithm, dataset) == _of(args) else None
+        if own is not None:
+            return cast(DatasetDict, own)
         load = EXTRA_DATASETS.get(dataset, original)
         try:
             with no_empty_folders_left(Path(data_dir, dataset.lower()).absolute()), noted_splits() as digests:
-                loaded = load(args, algorithm, dataset, num_labels, num_classes, data_dir, include_lb_to_ulb)
+                loaded = load(
+                    args, name_of_views(algorithm), dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
+                )
         except (OSError, RuntimeError) as error:
             if not _cannot_be_had(error):
                 raise
@@ -71,8 +83,10 @@ def apply() -> None:
             if getattr(args, "own_loaders", False):
                 return None
             raise unknown("dataset", dataset, known_names())
-        if isinstance(loaded, DatasetDict):
-            return loaded
-        return DatasetDict(loaded, BuiltData(num_labels, split_digest=digests[-1] if digests else None))
+        if not isinstance(loaded, DatasetDict):
+            loaded = DatasetDict(loaded, BuiltData(num_labels, split_digest=digests[-1] if digests else None))
+        if getattr(args, "own_loaders", False):
+            add_views(loaded, views_read(algorithm, args))
+        return loaded
 
     replace_everywhere(original, get_dataset)

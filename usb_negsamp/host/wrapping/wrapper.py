@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW, ExtraViews
+from usb_negsamp.host.datasets.extra_views import add_views
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.passes.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
@@ -48,6 +48,16 @@ class LogitsTapeHook(Hook):
 
     def after_train_step(self, algorithm: Wrapper) -> None:
         algorithm.logits_tape.stop()
+
+
+class Batch(dict[str, Any]):
+    """A step's batch by its keys; one that a wrapper reads and the loader does not give is one line."""
+
+    def __missing__(self, key: str) -> Any:
+        raise ConfigError(
+            f"expected a loader whose samples have {key}, which the algorithm reads, but got one of "
+            f"{', '.join(sorted(self))}: build its data by get_dataset(config, config.algorithm, ...)"
+        )
 
 
 class Wrapper(AroundAlgorithm):
@@ -93,11 +103,7 @@ class Wrapper(AroundAlgorithm):
     def set_data_loader(self) -> Any:
         """The host's loaders; unlabeled samples carry the views that wrappers read, too."""
         # Here, not where the data sets are built: CReST builds its own without the base's set_dataset.
-        data = self.dataset_dict
-        if self.unlabeled_views and data is not None and data["train_ulb"] is not None:
-            if PLAIN_VIEW in self.unlabeled_views:
-                data["train_ulb"].plain_transform = data["eval"].transform
-            data["train_ulb"] = ExtraViews(data["train_ulb"], self.unlabeled_views)
+        add_views(self.dataset_dict, self.unlabeled_views)
         return super().set_data_loader()
 
     def _has_averaged_weights(self) -> bool:
@@ -130,7 +136,7 @@ class Wrapper(AroundAlgorithm):
         step_input = super().process_batch(input_args, **kwargs)
         wanted = [key for key in self.unlabeled_views if key not in step_input and key in kwargs]
         extra = super().process_batch(wanted, **kwargs) if wanted else {}
-        self.batch = {**step_input, **extra}
+        self.batch = Batch({**step_input, **extra})
         return step_input
 
     def logits_of(self, view: str, *, with_grad: bool = True) -> Tensor:
