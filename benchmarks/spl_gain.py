@@ -3,7 +3,8 @@
     python benchmarks/spl_gain.py benchmarks/spl/usps.csv ... [--sizes] [--update benchmarks/README.md --table NAME]
 
 One line for each base algorithm, mismatch and number of validation images: test error on seen classes of the trained
-network (start), after fine-tuning it on V1, and after SPL; mean and standard deviation over label splits, and paired
+network (start), after each control that spends the labels of V1 without a mask (fine-tuned, alternating; in older rows
+V1, fine-tuned at a rate that was not chosen), and after SPL; mean and standard deviation over label splits, and paired
 differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the differences
 alone, side by side for each number of validation images, with a star where the interval excludes zero, and a line for
 the average of all base algorithms; those that were not run with every number are left out.
@@ -16,6 +17,7 @@ import itertools
 import shlex
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from usb_negsamp.run.markdown_table import format_table
@@ -23,22 +25,39 @@ from usb_negsamp.run.records.csv_file import read_csv
 from usb_negsamp.run.report.markdown import show_difference, show_spread, update_block
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
-CONTROL = ", V1"
+CONTROLS = ("V1", "fine-tuned", "alternating")
 Line = tuple[str, float, int]
 Errors = dict[str, dict[str, float]]
 
 
 def errors_of(paths: list[Path]) -> dict[Line, Errors]:
-    """Test errors in percent, by split seed, for each line and kind (start, V1, or the method's name)."""
+    """Test errors in percent, by split seed, for each line and kind (start, a control, or SPL's name)."""
     found: dict[Line, Errors] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         for row in read_csv(path)[1]:
-            base = row["method"].removesuffix(CONTROL).split(" + SPL")[0]
-            kind = "V1" if row["method"].endswith(CONTROL) else row["method"].removeprefix(f"{base} + ")
+            base, kind = base_and_kind(row["method"])
             errors = found[base, float(row["mismatch_ratio"]), int(row["validation_size"])]
             errors[kind][row["split_seed"]] = 100 * (1 - float(row["spl_test_acc"]))
             errors["start"][row["split_seed"]] = 100 * (1 - float(row["spl_start_test_acc"]))
     return found
+
+
+def base_and_kind(method: str) -> tuple[str, str]:
+    """What was trained, and what was done to it.
+
+    >>> base_and_kind("VAT + NS3L + SPL"), base_and_kind("VAT + SPL, soft"), base_and_kind("VAT, fine-tuned")
+    (('VAT + NS3L', 'SPL'), ('VAT', 'SPL, soft'), ('VAT', 'fine-tuned'))
+    """
+    for control in CONTROLS:
+        if method.endswith(f", {control}"):
+            return method.removesuffix(f", {control}"), control
+    base = method.split(" + SPL")[0]
+    return base, method.removeprefix(f"{base} + ")
+
+
+def kinds_among(found: dict[Line, Errors], kinds: Sequence[str]) -> list[str]:
+    """Those of ``kinds`` that some line has."""
+    return [kind for kind in kinds if any(kind in errors for errors in found.values())]
 
 
 def difference(errors: Errors, kind: str, baseline: str, *, short: bool = False) -> str:
@@ -64,16 +83,15 @@ def average(lines: list[Errors]) -> Errors:
 
 def table(found: dict[Line, Errors]) -> str:
     """The table as Markdown."""
-    kinds = ["SPL", *(["SPL, soft"] if any("SPL, soft" in errors for errors in found.values()) else [])]
-    head = ["trained by", "mismatch", "validation images", "n", "start", "V1", *kinds]
-    head += [f"{kind} over {other}" for kind in kinds for other in ("start", "V1")]
+    kinds, others = ["SPL", *kinds_among(found, ["SPL, soft"])], ["start", *kinds_among(found, CONTROLS)]
+    head = ["trained by", "mismatch", "validation images", "n", *others, *kinds]
+    head += [f"{kind} over {other}" for kind in kinds for other in others]
     rows = []
     for (base, mismatch, size), errors in found.items():
         shown = [
-            show_spread(spread(list(errors[kind].values()))) if kind in errors else ""
-            for kind in ("start", "V1", *kinds)
+            show_spread(spread(list(errors[kind].values()))) if kind in errors else "" for kind in (*others, *kinds)
         ]
-        over = [difference(errors, kind, other) for kind in kinds for other in ("start", "V1")]
+        over = [difference(errors, kind, other) for kind in kinds for other in others]
         number = len(errors.get("SPL", errors["start"]))
         rows.append([base, f"{mismatch:g}", str(size), str(number), *shown, *over])
     return format_table(head, rows, ["-", *["-:"] * (len(head) - 1)])
@@ -81,9 +99,9 @@ def table(found: dict[Line, Errors]) -> str:
 
 def table_of_sizes(found: dict[Line, Errors]) -> str:
     """The table of ``--sizes`` as Markdown."""
-    pairs = [("V1", "start"), ("SPL", "V1")]
-    if any("SPL, soft" in errors for errors in found.values()):
-        pairs.append(("SPL, soft", "V1"))
+    controls = kinds_among(found, CONTROLS)
+    pairs = [(control, "start") for control in controls]
+    pairs += [(kind, control) for kind in ("SPL", *kinds_among(found, ["SPL, soft"])) for control in controls]
     mismatches = sorted({mismatch for _, mismatch, _ in found})
     sizes = sorted({size for _, _, size in found})
     everywhere = set(itertools.product(mismatches, sizes))

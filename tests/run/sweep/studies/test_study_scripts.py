@@ -59,6 +59,28 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
     assert lines[3].split("|")[8].strip() == "-10.00"
 
 
+def test_spl_is_set_beside_each_control(tmp_path: Path) -> None:
+    module = load_script(BENCHMARKS / "spl_gain.py")
+    path = tmp_path / "rows.csv"
+    columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
+    accuracies = {"VAT + NS3L + SPL": 0.9, "VAT + NS3L, fine-tuned": 0.85, "VAT + NS3L, alternating": 0.88}
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [columns, *((method, 0.6, 91, 0, found, 0.8) for method, found in accuracies.items())]
+        )
+    head, _, line = (
+        [cell.strip() for cell in text.strip("|").split("|")]
+        for text in module.table(module.errors_of([path])).splitlines()
+    )
+    found = dict(zip(head, line, strict=True))
+    assert found["trained by"] == "VAT + NS3L"
+    assert [found[f"SPL over {other}"] for other in ("start", "fine-tuned", "alternating")] == [
+        "-10.00",
+        "-5.00",
+        "-2.00",
+    ]
+
+
 def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(tmp_path, capsys, monkeypatch):
     module = load_script(BENCHMARKS / "spl_gain.py")
     path = tmp_path / "rows.csv"
