@@ -1,0 +1,141 @@
+"""The series of patches for the host: ``git am`` takes it, and the host trains with it where this package is absent."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "patches" / "upstream"
+PATCHES = sorted(FOLDER.glob("*.patch"))
+OURS = ("usb_negsamp", "usb-negsamp", "semilearn")
+
+needs_checkout = pytest.mark.skipif(
+    not os.environ.get("USB_CHECKOUT"), reason="USB_CHECKOUT does not name a checkout of the host"
+)
+
+
+def message(patch: Path) -> str:
+    return patch.read_text(encoding="utf-8").split("\n---\n")[0]
+
+
+def added(patch: Path) -> list[str]:
+    """The lines that a patch adds."""
+    lines = patch.read_text(encoding="utf-8").splitlines()
+    return [line[1:] for line in lines if line.startswith("+") and not line.startswith("+++")]
+
+
+def added_tests(patch: Path) -> list[str]:
+    """The names of the test files that a patch adds."""
+    files: list[str] = re.findall(r"^\+\+\+ b/tests/(test_\w+\.py)$", patch.read_text(encoding="utf-8"), re.MULTILINE)
+    return files
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda path: path.name[:4])
+def test_a_patch_says_what_is_wrong_and_brings_its_test(patch):
+    for part in ("What is wrong", "How to see it", "The change", "Test: python -m unittest", "Breaking changes"):
+        assert f"\n{part}" in message(patch)
+    [test] = added_tests(patch)
+    assert f"discover tests -p {test}" in message(patch)
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda path: path.name[:4])
+def test_a_patch_has_no_mark_of_this_package(patch):
+    assert [line for line in added(patch) if re.search(r"negsamp|>>> usb|V\d+\)|\(B\d+\)", line)] == []
+
+
+def test_the_page_names_each_patch():
+    rows = re.findall(r"^\| (\d{4}) \|", (FOLDER / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert rows == [path.name[:4] for path in PATCHES]
+
+
+def test_the_modules_that_the_page_of_patches_names_are_there():
+    page = (ROOT / "patches" / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:repairs/)?\w+\.py)`", page.split("## Offered upstream: inside semilearn")[1])
+    assert len(named) > 10
+    files = [path.as_posix() for path in (ROOT / "usb_negsamp" / "host").rglob("*.py")]
+    for name in named:
+        assert any(file.endswith(f"/{name}") for file in files), name
+
+
+# --- on a real checkout
+
+
+def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "USB_PLUGINS")}
+    return subprocess.run(
+        list(map(str, command)), cwd=cwd, env={**kept, "CUDA_VISIBLE_DEVICES": "", **variables},
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def succeeded(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the host with the series applied."""
+    folder = tmp_path_factory.mktemp("upstream") / "host"
+    checkout = Path(os.environ["USB_CHECKOUT"]).resolve()
+    if not (checkout / ".git").exists():
+        pytest.skip("USB_CHECKOUT is no git repository")
+    commit = (FOLDER / "base").read_text().strip()
+    if run("git", "cat-file", "-e", commit, cwd=checkout).returncode:
+        pytest.skip(f"USB_CHECKOUT has no commit {commit[:7]}, which the series is made for")
+    succeeded(run("git", "clone", "--quiet", "--shared", "--no-checkout", checkout, folder, cwd=checkout))
+    succeeded(run("git", "checkout", "--quiet", "--detach", commit, cwd=folder))
+    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    succeeded(run("git", *identity, "am", "--quiet", "--keep-non-patch", *PATCHES, cwd=folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def python(host: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python with all that is installed here but this package and the installed host; it imports the clone."""
+    folder = tmp_path_factory.mktemp("python") / "environment"
+    venv.create(folder, symlinks=True)
+    [packages] = folder.glob("lib/python*/site-packages")
+    for place in map(Path, sys.path):
+        for entry in place.iterdir() if place.name == "site-packages" else ():
+            ours = entry.name.removeprefix("__editable__").lstrip("._").startswith(OURS)
+            if not (ours or entry.suffix == ".pth" or (packages / entry.name).exists()):
+                (packages / entry.name).symlink_to(entry)
+    (packages / "clone.pth").write_text(f"{host}\n")
+    look = "import importlib.util as u, semilearn; print(u.find_spec('usb_negsamp'), semilearn.__file__)"
+    assert succeeded(run(folder / "bin/python", "-c", look, cwd=folder)) == f"None {host}/semilearn/__init__.py\n"
+    plugins = "from importlib.metadata import entry_points; print(len(entry_points(group='semilearn.plugins')))"
+    assert succeeded(run(folder / "bin/python", "-c", plugins, cwd=folder)) == "0\n"
+    return folder / "bin/python"
+
+
+@needs_checkout
+def test_the_patches_are_what_git_makes_of_them(host):
+    script = ROOT / ".ci" / "upstream_series.py"
+    succeeded(run(sys.executable, script, os.environ["USB_CHECKOUT"], "--check", cwd=ROOT))
+
+
+@needs_checkout
+def test_fixmatch_trains_on_the_cpu_without_this_package(host, python, tmp_path):
+    make = "import sys, tiny; print(tiny.write_config(sys.argv[1], num_train_iter=3, num_eval_iter=3))"
+    config = succeeded(run(python, "-c", make, tmp_path, cwd=host / "tests")).strip()
+    done = run(python, "train.py", "--c", config, "--p_cutoff", "0.1", cwd=host)
+    succeeded(done)
+    assert "3 iteration" in done.stderr
+    assert "p_cutoff=0.1" in done.stderr
+    assert (tmp_path / "saved/run/latest_model.pth").is_file()
+
+
+@needs_checkout
+@pytest.mark.parametrize("name", [name for patch in PATCHES for name in added_tests(patch)])
+def test_the_test_of_a_patch_passes_without_this_package(host, python, name):
+    done = run(python, "-m", "unittest", "discover", "tests", "-p", name, cwd=host)
+    assert "\nOK" in done.stderr, done.stdout + done.stderr
+    succeeded(done)
