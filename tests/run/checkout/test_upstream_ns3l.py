@@ -68,7 +68,7 @@ def test_a_step_has_the_same_logits_and_loss(theirs, tmp_path, base, values):
     plain.model.load_state_dict(ours.model.state_dict())
     kind = theirs.MixMatchNS3LHook if base == "mixmatch" else theirs.NS3LHook
     hook = kind(0.4 / ours.num_classes, 0.7, 0.5)
-    batch = {}
+    batch: dict[str, Any] = {}
     for loader in (ours.loader_dict["train_lb"], ours.loader_dict["train_ulb"]):
         batch |= next(iter(loader))
 

@@ -123,6 +123,24 @@ def test_the_patches_are_what_git_makes_of_them(host):
 
 
 @needs_checkout
+def test_a_patch_applies_with_those_alone_that_the_page_says_it_needs(host, tmp_path):
+    rows = re.findall(r"^\| (\d{4}) \|[^|]*\|([^|]*)\|", (FOLDER / "README.md").read_text(), re.MULTILINE)
+    needs = {number: re.findall(r"\d{4}", text) for number, text in rows}
+    patches = {path.name[:4]: path for path in PATCHES}
+    folder = tmp_path / "clone"
+    succeeded(run("git", "clone", "--quiet", "--shared", "--no-checkout", host, folder, cwd=host))
+    for number, patch in patches.items():
+        succeeded(run("git", "checkout", "--quiet", "--force", (FOLDER / "base").read_text().strip(), cwd=folder))
+        succeeded(run("git", "clean", "--quiet", "--force", "-d", cwd=folder))
+        wanted = {number}
+        while more := {need for one in wanted for need in needs[one]} - wanted:
+            wanted |= more
+        for need in sorted(wanted - {number}):
+            succeeded(run("git", "apply", patches[need], cwd=folder))
+        assert run("git", "apply", "--check", patch, cwd=folder).returncode == 0, (number, wanted)
+
+
+@needs_checkout
 def test_fixmatch_trains_on_the_cpu_without_this_package(host, python, tmp_path):
     make = "import sys, tiny; print(tiny.write_config(sys.argv[1], num_train_iter=3, num_eval_iter=3))"
     config = succeeded(run(python, "-c", make, tmp_path, cwd=host / "tests")).strip()
