@@ -8,6 +8,8 @@ ALL = "all"
 """As ``num_labels``: of all images that have a label and are not held out."""
 AUTO = "auto"
 """As ``validation_size``: in proportion to the labels."""
+FOLDER = "image_folder"
+"""As ``dataset``: a user's own pictures, which is another one in each folder."""
 LARGEST_NUMBER = 2**32 - 1
 
 

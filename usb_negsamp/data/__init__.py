@@ -14,7 +14,6 @@ from usb_negsamp.data.mismatch import (
 )
 from usb_negsamp.data.sources.image_source import ImageArrays, ImageSource
 from usb_negsamp.data.sources.outliers import load_outliers, outlier_name
-from usb_negsamp.data.sources.own_pictures.options import FOLDER
 from usb_negsamp.data.sources.registry import HOST_SOURCES, SOURCES, load_source
 from usb_negsamp.data.sources.same_classes import check_same_classes
 from usb_negsamp.data.sources.torchvision_sets import stl10_folds
@@ -32,6 +31,7 @@ from usb_negsamp.data.views.dnll import HorizontalShift, color_jitter, horizonta
 from usb_negsamp.data.views.oliver import TensorAugmentation, mixmatch_augmentation, oliver_augmentation
 from usb_negsamp.data.views.preprocessing import GCNZCA, PREPROCESSING, ChannelScaling, fit_preprocessing
 from usb_negsamp.data.views.transforms import evaluation_transform, strong_transform, weak_transform
+from usb_negsamp.value_types import FOLDER
 
 __all__ = [
     "CLASS_ORDERS",

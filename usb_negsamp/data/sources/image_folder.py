@@ -28,6 +28,7 @@ from usb_negsamp.data.sources.own_pictures.listing import EVALUATED, LabeledFile
 from usb_negsamp.data.sources.own_pictures.options import FolderOptions
 from usb_negsamp.data.sources.picture_files import PictureFile
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.value_types import FOLDER
 
 LARGEST_SHARE_OF_MEMORY = 0.5
 """What all pictures together may take of the machine's memory when they are kept there."""
@@ -62,7 +63,7 @@ def load_image_folder(data_dir: Path, img_size: int, options: FolderOptions | No
     _check_classes_left(train.targets, listing.classes)
     mean, std = counts.statistics
     return ImageSource(
-        name="image_folder",
+        name=FOLDER,
         classes=listing.classes,
         train=train,
         unlabeled=unlabeled,

@@ -10,6 +10,7 @@ from usb_negsamp.data.sources.decoding import decode_images
 from usb_negsamp.data.sources.picture_files import each_once, picture_files
 from usb_negsamp.data.sources.registry import HOST_SOURCES, SOURCES, load_source
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.value_types import FOLDER
 
 
 def load_outliers(name: str, *, data_dir: str | Path, img_size: int) -> np.ndarray:
@@ -24,12 +25,12 @@ def load_outliers(name: str, *, data_dir: str | Path, img_size: int) -> np.ndarr
     Raises:
         ConfigError: no such source or folder, no pictures, or data that cannot be had.
     """
-    names = sorted({*SOURCES, *HOST_SOURCES} - {"image_folder"})
+    names = sorted({*SOURCES, *HOST_SOURCES} - {FOLDER})
     if name in names:
         source = load_source(name, data_dir=data_dir, img_size=img_size)
         return np.asarray((source.test or source.train).images)
     folder = Path(name).expanduser()
-    if name == "image_folder" or (not folder.is_dir() and len(folder.parts) > 1):
+    if name == FOLDER or (not folder.is_dir() and len(folder.parts) > 1):
         raise ConfigError(f"ood_data: expected a data set or the path of a folder of pictures, but got {name!r}")
     if not folder.is_dir():
         raise unknown("ood_data", name, names)

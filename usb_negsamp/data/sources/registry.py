@@ -20,6 +20,7 @@ from usb_negsamp.data.sources.torchvision_sets import (
     load_usps,
 )
 from usb_negsamp.errors import ConfigError, unknown
+from usb_negsamp.value_types import FOLDER
 
 __all__ = ["HOST_SOURCES", "SOURCES", "ImageArrays", "ImageSource", "load_source"]
 
@@ -28,7 +29,7 @@ Loader = Callable[..., ImageSource]
 SOURCES: dict[str, Loader] = {
     "digits": load_digits_source,
     "fashion_mnist": load_fashion_mnist,
-    "image_folder": load_image_folder,
+    FOLDER: load_image_folder,
     "mnist": load_mnist,
     "usps": load_usps,
 }

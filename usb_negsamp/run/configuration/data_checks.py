@@ -8,8 +8,8 @@ from collections.abc import Collection
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, expected, unknown
-from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, FOLDER, WITH_LABELED
-from usb_negsamp.value_types import ALL, AUTO
+from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, WITH_LABELED
+from usb_negsamp.value_types import ALL, AUTO, FOLDER
 
 EVALUATE_UNLABELED = ("adsh", "crest", "saw")
 ONLY_WITH_SEEN_CLASSES = (

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.value_types import FOLDER
+
 ADAPTATION_KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
-FOLDER = "image_folder"
-"""The data set that is another one in each folder."""
 WITH_LABELED = ("class_swap", "whole_pool")
 """Protocols whose pool holds the labeled images of its classes."""
 

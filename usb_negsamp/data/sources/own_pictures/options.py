@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = "image_folder"
-"""The data set of a user's own pictures, which is another one in each folder."""
-
 
 @dataclass(frozen=True)
 class FolderOptions:

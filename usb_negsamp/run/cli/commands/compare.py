@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli.commands.report import declare_from_files, declare_latex
+from usb_negsamp.run.cli.commands.report import declare_from_files, declare_latex, declare_measure
 from usb_negsamp.run.cli.parser import Command, Once, Parser, true_or_false
-from usb_negsamp.run.report.measures import MEASURES
 
 ABOUT = """\
 Prints what differs in the configurations of runs (of the keys that affect the result), how each run stands and its
@@ -28,13 +27,7 @@ def _declare(parser: Parser) -> None:
         help="where the curves go: a picture, .png (default compare.png in the working directory), or a page as "
         "that of report, .html",
     )
-    parser.add_argument(
-        "--measure",
-        action=Once,
-        choices=tuple(measure.name for measure in MEASURES),
-        metavar="NAME",
-        help="best, last, median or end, as in report; default: best where every run has it, else last",
-    )
+    declare_measure(parser)
     parser.add_argument(
         "--every_key",
         nargs="?",

@@ -41,15 +41,7 @@ def _declare(parser: Parser) -> None:
         help="adds each line's difference to this one, paired over the label splits, with its 95%% interval; NAME is a "
         "value of the first column, or KEY=VALUE,KEY=VALUE",
     )
-    parser.add_argument(
-        "--measure",
-        action=Once,
-        choices=tuple(measure.name for measure in MEASURES),
-        metavar="NAME",
-        help="best: the model that was best on validation; last: the last model; median: over the last "
-        "num_last_evaluations evaluations; end: the network that SPL leaves, else the last model; default: best where "
-        "every run has it, else last",
-    )
+    declare_measure(parser)
     parser.add_argument(
         "--also",
         action=Once,
@@ -76,6 +68,19 @@ def _declare(parser: Parser) -> None:
         help="whether to write the page (default true)",
     )
     declare_from_files(parser)
+
+
+def declare_measure(parser: Parser) -> None:
+    """Declare by which rule the test error is taken."""
+    parser.add_argument(
+        "--measure",
+        action=Once,
+        choices=tuple(measure.name for measure in MEASURES),
+        metavar="NAME",
+        help="best: the model that was best on validation; last: the last model; median: over the last "
+        "num_last_evaluations evaluations; end: the network that SPL leaves, else the last model; default: best where "
+        "every run has it, else last",
+    )
 
 
 def declare_latex(parser: Parser) -> None:
