@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,7 @@ import argparse
 import os
 import torch
 from semilearn.algorithms import anything
+get_algorithm = get_imb_algorithm = send_model_cuda = print
 over_write_args_from_file = print
 
 
@@ -42,6 +44,9 @@ def main(args):
 def main_worker(gpu, ngpus_per_node, args):
     assert args.seed is not None
     logger_level = "QUIET"
+    _net_builder = print
+    model = get_algorithm(args)
+    model.ema_model = send_model_cuda(args)
     if args.resume:
         try:
             print(logger_level)
@@ -51,12 +56,13 @@ def main_worker(gpu, ngpus_per_node, args):
 EVAL = """\
 import argparse
 import torch
-from semilearn.core.utils import anything
+from semilearn.core.utils import get_dataset
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     args = parser.parse_args()
     load_state_dict = {}
     save_dir = "."
+    dataset_dict = get_dataset()
 """
 
 
@@ -465,10 +471,10 @@ def train(real: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProce
 Train = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def finished(done: subprocess.CompletedProcess[str]) -> bool:
+def finished(done: subprocess.CompletedProcess[str], loss: str = "ns3l_loss") -> bool:
     """Whether all iterations were made and the results printed."""
     assert done.returncode == 0, done.stderr[-2000:]
-    return "10 iteration" in done.stderr and "Model result" in done.stderr and "train/ns3l_loss" in done.stderr
+    return "10 iteration" in done.stderr and "Model result" in done.stderr and f"train/{loss}" in done.stderr
 
 
 @needs_checkout
@@ -498,6 +504,86 @@ def test_the_hosts_own_script_trains_evaluates_and_resumes_ours(train: Train, tm
     assert "Test Accuracy: 0." in evaluated.stdout, evaluated.stderr[-2000:]
     assert finished(train("--overwrite"))
     assert not (folder / "mine.txt").exists()
+
+
+ZCA = ["--algorithm", "vat", "--preprocessing", "gcn_zca", "--augmentation", "oliver", "--lr", "0.3"]
+OPEN_SET = [
+    "--algorithm",
+    "vat_spl",
+    "--seen_classes",
+    "6",
+    "--num_classes",
+    "6",
+    "--mismatch_ratio",
+    "0.5",
+    "--num_unlabeled",
+    "200",
+    "--num_labels",
+    "30",
+    "--validation_size",
+    "60",
+    "--spl_rounds",
+    "1",
+    "--spl_inner_steps",
+    "2",
+    "--spl_outer_steps",
+    "2",
+]
+
+
+def figure(name: str, text: str) -> float:
+    """The last one of this name that a log or a script says."""
+    return float(re.findall(rf"{name}\s*:?\s+([0-9.]+)", text)[-1])
+
+
+@needs_checkout
+def test_the_hosts_evaluation_prepares_images_as_the_run_did(train: Train, tmp_path: Path) -> None:
+    trained = train(*ZCA)
+    assert finished(trained, loss="sup_loss")
+    words = f"--load_path {tmp_path}/run/model_best.pth --net small_cnn".split()
+    evaluated = train(*words, script="eval.py")
+    expected = figure("test/best_acc", trained.stderr)
+    assert figure("Test Accuracy", evaluated.stdout) == pytest.approx(expected), evaluated.stderr[-2000:]
+    (tmp_path / "run/manifest.json").unlink()
+    refused = train(*words, "--dataset", "digits", script="eval.py")
+    assert "expected a manifest.json beside it" in refused.stderr.splitlines()[-1]
+    assert refused.returncode == 1
+
+
+@needs_checkout
+def test_what_spl_left_of_an_open_set_run_is_shown_and_evaluated(
+    train: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = train(*OPEN_SET)
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    expected = figure("test/spl_acc", trained.stderr)
+    words = f"--load_path {tmp_path}/run/model_spl.pth --net small_cnn --num_classes 6".split()
+    evaluated = train(*words, script="eval.py")
+    assert figure("Test Accuracy", evaluated.stdout) == pytest.approx(expected), evaluated.stderr[-2000:]
+    capsys.readouterr()
+    assert main(["eval", str(tmp_path / "run"), "--model", "spl"]) == 0
+    assert figure("test/top-1-acc", capsys.readouterr().out) == pytest.approx(expected, abs=5e-5)
+
+
+@needs_checkout
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--num_classes", "7"], "num_classes: expected 10, the classes of dataset 'digits', but got 7"),
+        (["--dataset", "mnist", "--data_dir", "nowhere"], "data set 'mnist' is not complete in"),
+        (["--net", "small_cn"], "unknown net 'small_cn'; did you mean 'small_cnn'?"),
+    ],
+)
+def test_what_cannot_start_is_one_line_and_not_in_the_way(
+    train: Train, tmp_path: Path, words: list[str], said: str
+) -> None:
+    for _ in range(2):
+        done = train(*words)
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("train.py: error: ")
+        assert said in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @needs_checkout
