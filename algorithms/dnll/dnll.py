@@ -13,7 +13,7 @@ from usb_negsamp.algorithms.dnll.settings import LOSS_VIEWS, WEAK_VIEW, DNLLSett
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.functional import ErrorPerception
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase
-from usb_negsamp.host.datasets.image_views import NoStrongView
+from usb_negsamp.host.datasets.texts_and_sounds.further_views import has_strong_view
 from usb_negsamp.host.evaluation.pair import EvaluatedPair
 from usb_negsamp.host.wrapping.wrapper import compose
 from usb_negsamp.settings import Settings
@@ -28,6 +28,7 @@ class DNLLWrapper(EvaluatedPair):
     """Lets two instances of the algorithm it wraps teach each other. Its keys: :class:`DNLLSettings`."""
 
     wrapper_name = "dnll"
+    takes_texts_and_sounds = True
     paper = "Xu, Xiao, Hao, Dong, Qiu, Peng"
     settings_class: ClassVar[type[Settings]] = DNLLSettings
     peer_seed_key = "dnll_peer_seed"
@@ -65,7 +66,7 @@ class DNLLWrapper(EvaluatedPair):
         view = self.strong_view_of_base()
         if dataset_dict is None or view not in self.views_needed(self.args) or view in self._views_of_base():
             return dataset_dict
-        if isinstance(dataset_dict["train_ulb"].strong_transform, (NoStrongView, type(None))):
+        if not has_strong_view(dataset_dict["train_ulb"]):
             raise ConfigError(
                 "dnll_views: expected weak_to_weak or weak, because these unlabeled images have no strong view, "
                 f"but got {self.args.dnll_views}"

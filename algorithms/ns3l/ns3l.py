@@ -24,6 +24,7 @@ class NS3LWrapper(Wrapper):
     """Adds NS3L to the algorithm it wraps. Its keys: :class:`NS3LSettings`."""
 
     wrapper_name = "ns3l"
+    takes_texts_and_sounds = True
     paper = "Chen, Shah, Kyrillidis, ICML 2020"
     settings_class = NS3LSettings
 

@@ -110,7 +110,7 @@ def _class_distances(algorithm: HostAlgorithm, neighbor_features: str) -> Tensor
     algorithm.model.eval()
 
     def features(dataset: Any) -> Tensor:
-        images = plain_images(dataset, transform, range(len(dataset)))
+        images: Tensor = plain_images(dataset, transform, range(len(dataset)))
         if neighbor_features == "pixels":
             return images.flatten(1)
         parts = [algorithm.model(on_device(part, device))["feat"].float().cpu() for part in torch.split(images, 256)]

@@ -56,6 +56,7 @@ class SPLWrapper(CarryingWrapper):
     """
 
     wrapper_name = "spl"
+    takes_texts_and_sounds = True
     paper = "He, Han, Yang, Yin, AAAI 2022"
     settings_class = SPLSettings
 

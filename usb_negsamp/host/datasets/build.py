@@ -38,6 +38,8 @@ from usb_negsamp.host.datasets.dataset_parts import (
 from usb_negsamp.host.datasets.domain_adaptation import adapts, build_adaptation
 from usb_negsamp.host.datasets.open_set import build_open_set, check_even
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, Loader
+from usb_negsamp.host.datasets.texts_and_sounds.build import texts_or_sounds
+from usb_negsamp.media import MEDIA
 from usb_negsamp.value_types import ALL
 
 KEYS_OF_OUR_SOURCES = ("validation_size", "preprocessing", "augmentation", "seen_classes")
@@ -167,5 +169,9 @@ def host_or_source(host_loader: Loader) -> Loader:
 def offer_sources() -> None:
     """Make our sources data sets of the host. Repeating it is harmless."""
     EXTRA_DATASETS.update(dict.fromkeys(SOURCES, build_source))
+    host_loader = inspect.unwrap(host_build.get_dataset)
     for name in HOST_SOURCES:
-        EXTRA_DATASETS.setdefault(name, host_or_source(inspect.unwrap(host_build.get_dataset)))
+        EXTRA_DATASETS.setdefault(name, host_or_source(host_loader))
+    for medium in MEDIA:
+        for name in medium.datasets:
+            EXTRA_DATASETS.setdefault(name, texts_or_sounds(host_loader))

@@ -35,7 +35,7 @@ class ExtraViews(Dataset[Any]):
 
     def of(self, dataset: Any) -> ExtraViews:
         """The same views of ``dataset``, which stands for the present one."""
-        other = ExtraViews(dataset, self.views)
+        other = type(self)(dataset, self.views)
         other.of_unlabeled = self.of_unlabeled
         return other
 
@@ -82,11 +82,3 @@ def views_read(algorithm: str, args: Any) -> tuple[str, ...]:
     """Batch keys of unlabeled views that a registered algorithm reads beside those of its base."""
     needed = getattr(ALGORITHMS[algorithm], "views_needed", None) if algorithm in ALGORITHMS else None
     return () if needed is None else tuple(dict.fromkeys(needed(args)))
-
-
-def add_views(data: Any, views: tuple[str, ...]) -> None:
-    """Let the unlabeled samples in a dictionary of data sets carry ``views``, too."""
-    if views and data is not None and data["train_ulb"] is not None:
-        if PLAIN_VIEW in views:
-            data["train_ulb"].plain_transform = data["eval"].transform
-        data["train_ulb"] = ExtraViews(data["train_ulb"], views)

@@ -18,13 +18,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
 from usb_negsamp.data import (
     ImageArrays,
+    ImageFormat,
     ImageSource,
     OpenSetSplit,
     SplitRecord,
@@ -111,12 +112,81 @@ def build_open_set(
     Raises:
         ConfigError: options that contradict each other or the data; a class with too few images.
     """
+    parts = DatasetParts(args, algorithm, source, num_classes)
+    ood = _outliers(args, source.name, parts, data_dir)
+    opened = open_set_datasets(args, algorithm, source, parts, num_labels, num_classes, ood)
+    class_map = opened.split.class_map
+    seen = [label for label in class_map if class_map[label] < opened.split.num_seen]
+    images = format_of_source(source, parts.views.preprocessing, args.img_size, sorted(seen, key=class_map.__getitem__))
+    digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
+    return opened.with_record(num_labels, digest, images)
+
+
+class MakesDatasets(Protocol):
+    """Makes the host's data sets of one run, of samples of one kind."""
+
+    def labeled(self, images: Images, targets: np.ndarray) -> Any:
+        """Labeled samples for training."""
+
+    def unlabeled(self, images: Images, targets: np.ndarray) -> Any:
+        """Unlabeled samples with the views of the algorithm."""
+
+    def evaluated(self, images: Images, targets: np.ndarray) -> Any:
+        """Samples as they are, and their labels."""
+
+    def evaluated_like(self, dataset: Any, targets: np.ndarray) -> Any:
+        """The samples of ``dataset`` as they are, with labels of their own."""
+
+
+class OpenSetDatasets(NamedTuple):
+    """The data sets of an open-set split, and what is recorded of it."""
+
+    datasets: dict[str, Any]
+    split: OpenSetSplit
+    record: SplitRecord
+
+    def with_record(self, num_labels: int | None, digest: str, images: ImageFormat | None) -> DatasetDict:
+        """The host's dictionary of data sets, which carries what a run records of them.
+
+        Args:
+            num_labels: as asked.
+            digest: of all samples and labels.
+            images: what they are to the network; None for samples that are no images.
+        """
+        num_held_out = len(self.split.validation)
+        record = self.record
+        built = BuiltData(num_labels, digest, record.digest, record, images, num_held_out=num_held_out)
+        return DatasetDict(self.datasets, built)
+
+
+def open_set_datasets(
+    args: Any,
+    algorithm: str,
+    source: ImageSource,
+    parts: MakesDatasets,
+    num_labels: int | None,
+    num_classes: int,
+    ood: dict[str, Any],
+) -> OpenSetDatasets:
+    """Split ``source``, and make the data sets of it: the host's four and ``open_set``.
+
+    Args:
+        args: the run's arguments.
+        algorithm: the name by which the host's data sets choose the views of a sample.
+        source: the samples before the split. No pixel of them is read here.
+        parts: makes a data set of some of them.
+        num_labels: of all seen classes.
+        num_classes: K.
+        ood: data sets of other sources by their names.
+
+    Raises:
+        ConfigError: options that contradict each other or the data; a class with too few samples.
+    """
     check_even(args, source.name)
     protocol = getattr(args, "mismatch_protocol", None) or "fixed_total"
     split = _split(args, source, num_labels, num_classes, protocol)
     extra = source.unlabeled if protocol == "whole_pool" else None
 
-    parts = DatasetParts(args, algorithm, source, num_classes)
     train = ImageArrays(source.train.images, split.new_targets(source.train.targets))
     labeled = train.chosen(_labeled_indices(algorithm, split, train.targets))
     pool: list[tuple[Images, np.ndarray | None]] = [(train.images, split.unlabeled)]
@@ -126,7 +196,6 @@ def build_open_set(
         pool_targets = np.concatenate([pool_targets, unknown_targets(len(extra))])
     unlabeled = parts.unlabeled(ChosenImages(*pool), unknown_targets(len(pool_targets)))
     evaluated, test = _evaluated(source, split, train)
-    record = _record(source, split, protocol, evaluated, test)
     datasets = {
         "train_lb": parts.labeled(labeled.images, labeled.targets),
         "train_ulb": unlabeled,
@@ -137,17 +206,10 @@ def build_open_set(
             split=split,
             pool=parts.evaluated_like(unlabeled, pool_targets),
             test=None if test is None else parts.evaluated(test.images, test.targets),
-            ood=_outliers(args, source.name, parts, data_dir),
+            ood=ood,
         ),
     }
-    digest = image_digest(source.train, source.unlabeled, source.validation, source.test)
-    seen = [label for label in split.class_map if split.class_map[label] < split.num_seen]
-    images = format_of_source(
-        source, parts.views.preprocessing, args.img_size, sorted(seen, key=split.class_map.__getitem__)
-    )
-    num_held_out = len(split.validation)
-    built = BuiltData(num_labels, digest, record.digest, record, images, num_held_out=num_held_out)
-    return DatasetDict(datasets, built)
+    return OpenSetDatasets(datasets, split, _record(source, split, protocol, evaluated, test))
 
 
 def _record(

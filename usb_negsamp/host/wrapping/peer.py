@@ -25,8 +25,8 @@ from semilearn.core.utils import misc
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.checkpoints.run_state import restore_run_state
-from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.datasets.renamed_view import RenamedView, renamed
+from usb_negsamp.host.datasets.texts_and_sounds.further_views import with_views
 from usb_negsamp.host.randomness import generator_states, keyed_randomness, mix
 from usb_negsamp.host.wrapping.iteration import step_number
 from usb_negsamp.host.wrapping.paired_scaler import FirstScaler, pair_scalers
@@ -228,7 +228,7 @@ class PairWrapper(Wrapper):
         """The base's data sets; labeled samples have the peer's view too."""
         dataset_dict = super().set_dataset()
         if dataset_dict is not None:
-            dataset_dict["train_lb"] = ExtraViews(dataset_dict["train_lb"], (PEER_VIEW,))
+            dataset_dict["train_lb"] = with_views(dataset_dict["train_lb"], (PEER_VIEW,))
         return dataset_dict
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:

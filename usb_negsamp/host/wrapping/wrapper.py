@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.extra_views import add_views
+from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_views
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.passes.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
@@ -69,6 +69,8 @@ class Wrapper(AroundAlgorithm):
 
     base_name: ClassVar[str]
     wrapper_name: ClassVar[str]
+    takes_texts_and_sounds: ClassVar[bool] = False
+    """Whether it works on batches that are dictionaries of tokens, or of waves of any length."""
     paper: ClassVar[str] = ""
     """Authors, and where it appeared."""
     settings_class: ClassVar[type[Settings]]

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from usb_negsamp.data.memory import check_fits
 from usb_negsamp.errors import ConfigError, expected, quoted, unknown
+from usb_negsamp.media import TEXT, check_medium, medium_of
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.data_checks import check_data, check_own
 from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS
@@ -38,8 +39,6 @@ CLASSES_OF_SOURCE: dict[str, int] = {
     "gtzan": 10,
     "urbansound8k": 10,
 }
-TEXTS = ("aclImdb", "ag_news", "amazon_review", "dbpedia", "yahoo_answers", "yelp_review")
-"""Data sets of the host whose samples are texts."""
 BYTES_OF_FLOAT = 4
 BYTES_OF_INDEX = 48
 """Of the host's sampler: the permutations, their concatenation, and the list of Python's numbers that it becomes."""
@@ -58,6 +57,7 @@ def check(args: Namespace, process: Process, given: Collection[str] = ()) -> Non
     _check_names(args)
     check_own(args)
     _check_classes(args)
+    check_medium(args, given)
     check_data(args, given)
     _check_iterations(args)
     _check_schedule(args, given)
@@ -122,11 +122,19 @@ def _check_schedule(args: Namespace, given: Collection[str]) -> None:
 
 
 def _check_wrappers(args: Namespace) -> None:
-    """Let each wrapper look at its own keys."""
+    """Let each wrapper look at its own keys, and refuse those that read images alone where there are none."""
     from usb_negsamp.host import ALGORITHMS
 
+    medium = medium_of(args.dataset)
     for part in ALGORITHMS[args.algorithm].__mro__:
         if "settings_class" in vars(part):
+            if medium is not None and not getattr(part, "takes_texts_and_sounds", False):
+                raise expected(
+                    "algorithm",
+                    f"one of the host's, alone or with ns3l, dnll or spl, with dataset {args.dataset}, whose samples "
+                    f"are {medium.samples}",
+                    f"{args.algorithm}, which reads images",
+                )
             part.settings_class.from_arguments(args)
 
 
@@ -136,7 +144,7 @@ def _check_unread(args: Namespace, given: Collection[str]) -> None:
         raise expected("pretrain_path", "none without use_pretrain true", f"{args.pretrain_path}")
     if "amp_dtype" in given and args.amp_dtype is not None and not args.amp:
         raise expected("amp_dtype", "none without amp true", quoted(args.amp_dtype))
-    if getattr(args, "vat_embed", False) and args.dataset not in TEXTS:
+    if getattr(args, "vat_embed", False) and medium_of(args.dataset) is not TEXT:
         raise expected("vat_embed", f"false with dataset {args.dataset}, whose samples are no texts", "true")
 
 

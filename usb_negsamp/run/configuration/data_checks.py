@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 from usb_negsamp.errors import ConfigError, expected, unknown
+from usb_negsamp.media import medium_of
 from usb_negsamp.run.configuration.derived_keys import ADAPTATION_KEYS, WITH_LABELED
 from usb_negsamp.value_types import ALL, AUTO, FOLDER
 
@@ -94,15 +95,15 @@ def _check_read(args: Namespace, given: Collection[str]) -> None:
     asked = [key for key in OF_OUR_LOADERS if getattr(args, key, None)]
     flip = args.horizontal_flip if "horizontal_flip" in given else None
     ours = args.dataset in own_datasets() or getattr(args, "seen_classes", None) is not None
-    if ours or any(getattr(args, key, None) for key in ADAPTATION_KEYS):
-        if "ulb_num_labels" in given and args.ulb_num_labels is not None:
-            raise expected("ulb_num_labels", f"none with dataset {args.dataset}", f"{args.ulb_num_labels}")
-    elif args.dataset not in HOST_SOURCES:
+    ours = ours or any(getattr(args, key, None) for key in ADAPTATION_KEYS)
+    if ours and "ulb_num_labels" in given and args.ulb_num_labels is not None:
+        raise expected("ulb_num_labels", f"none with dataset {args.dataset}", f"{args.ulb_num_labels}")
+    if medium_of(args.dataset) is not None or not (ours or args.dataset in HOST_SOURCES):
         unread = [key for key in asked if key in given] + (["horizontal_flip"] if flip is not None else [])
         if unread:
             got = f"{getattr(args, unread[0])}"
             raise expected(unread[0], f"none with dataset {args.dataset}, which the host loads", got)
-    elif not asked and flip is not None:
+    elif not (ours or asked) and flip is not None:
         raise expected(
             "horizontal_flip",
             f"none with dataset {args.dataset} as the host loads it",
@@ -111,7 +112,8 @@ def _check_read(args: Namespace, given: Collection[str]) -> None:
 
 
 def _check_open_set(args: Namespace, given: Collection[str], seen: Any) -> None:
-    _check_in_memory("dataset", args.dataset, "seen_classes")
+    if medium_of(args.dataset) is None:
+        _check_in_memory("dataset", args.dataset, "seen_classes")
     number = seen if isinstance(seen, int) else len(seen)
     if number < 2:
         raise ConfigError(

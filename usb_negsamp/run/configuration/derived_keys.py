@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from usb_negsamp.media import settled_keys
 from usb_negsamp.value_types import FOLDER
 
 ADAPTATION_KEYS = ("labeled_dataset", "unlabeled_dataset", "labeled_dir", "unlabeled_dir")
@@ -18,7 +19,7 @@ def derive(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
 
     ``seen_classes`` says how many classes the head has and ``mismatch_protocol`` whether the pool holds labeled images;
     with two data sets all images of the first are labeled, and ``dataset`` is the second. A user's own pictures say
-    themselves how many classes they have.
+    themselves how many classes they have. Texts and sounds leave no choice of some keys.
 
     Raises:
         ConfigError: those pictures are not there, or have fewer than two classes.
@@ -27,6 +28,8 @@ def derive(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
     {'num_classes': 3, 'include_lb_to_ulb': True}
     >>> derive({"labeled_dataset": "usps", "unlabeled_dataset": "mnist", "dataset": "cifar10"}, {"labeled_dataset"})
     {'num_labels': None, 'include_lb_to_ulb': False, 'dataset': 'mnist'}
+    >>> derive({"dataset": "ag_news", "use_cat": True, "vat_embed": False}, {"dataset"})
+    {'use_cat': False, 'vat_embed': True}
     """
     follows: dict[str, Any] = {}
     seen = values.get("seen_classes")
@@ -37,6 +40,7 @@ def derive(values: Mapping[str, Any], given: Collection[str]) -> dict[str, Any]:
         follows["num_labels"] = None
         follows["include_lb_to_ulb"] = False
         follows["dataset"] = values.get("unlabeled_dataset") or values.get("labeled_dataset") or values["dataset"]
+    follows.update(settled_keys({**values, **follows}))
     if seen is None and "num_classes" not in given and _has_own_labels({**values, **follows}):
         follows["num_classes"] = _classes_of_own(values)
     return {key: value for key, value in follows.items() if key not in given}

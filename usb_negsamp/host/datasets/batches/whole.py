@@ -112,7 +112,9 @@ class InBatches(Dataset[Any]):
 
     def __init__(self, dataset: Any, collate: Callable[[list[Any]], Any]) -> None:
         self.dataset = dataset
-        self.collate = collate
+        # Samples that carry more than the host's know how that is put together.
+        around = getattr(dataset, "collating", None)
+        self.collate = collate if around is None else around(collate)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in ("dataset", "collate"):

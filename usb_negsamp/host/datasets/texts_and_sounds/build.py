@@ -1,0 +1,74 @@
+"""The host's data sets of texts and sounds, as its own loaders read them or with a split of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from semilearn.datasets import get_collactor
+
+from usb_negsamp.errors import expected
+from usb_negsamp.host.datasets.registry import Loader
+from usb_negsamp.host.datasets.texts_and_sounds.pretrained import named_where_absent
+from usb_negsamp.host.datasets.texts_and_sounds.splits import GIVEN_LABELED_PART, split_closed, split_open
+from usb_negsamp.media import SOUND, check_net, medium_of
+
+WEAK_VIEWS_ALONE = frozenset(
+    {"fullysupervised", "supervised", "pseudolabel", "vat", "pimodel", "meanteacher", "mixmatch"}
+)
+"""Algorithms of the host that look at no strong view."""
+
+
+def texts_or_sounds(host_loader: Loader) -> Loader:
+    """The host's loader, for texts and sounds that say what their network takes of them."""
+
+    def load(
+        args: Any,
+        algorithm: str,
+        dataset: str,
+        num_labels: int,
+        num_classes: int,
+        data_dir: str = "./data",
+        include_lb_to_ulb: bool = True,
+    ) -> dict[str, Any]:
+        check_net(args.net, dataset)
+        if medium_of(dataset) is SOUND and algorithm not in WEAK_VIEWS_ALONE:
+            check_sound_effects(f"algorithm {algorithm} with dataset {dataset}")
+        with named_where_absent(args.net):
+            collate = get_collactor(args, args.net)
+        # As the supervised bound has them, all training samples are in one data set.
+        given = dataset in GIVEN_LABELED_PART
+        parts = host_loader(
+            args,
+            algorithm if given else "fullysupervised",
+            dataset,
+            num_labels,
+            num_classes,
+            data_dir,
+            include_lb_to_ulb,
+        )
+        for part in parts.values():
+            if part is not None:
+                part.alg, part.collate_inputs = algorithm, collate
+        if getattr(args, "seen_classes", None) is not None:
+            return split_open(args, algorithm, dataset, parts, num_labels, num_classes)
+        if given or algorithm == "fullysupervised":
+            return parts
+        return split_closed(args, algorithm, parts, num_labels, include_lb_to_ulb)
+
+    return load
+
+
+def check_sound_effects(what: str) -> None:
+    """Refuse the host's strong view of a sound where torchaudio does not make it any more.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    import torchaudio
+
+    if not hasattr(torchaudio, "sox_effects"):
+        raise expected(
+            what,
+            "a torchaudio that has sox_effects, which makes the host's strong view of a sound",
+            f"torchaudio {torchaudio.__version__}",
+        )
