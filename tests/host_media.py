@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def make_texts(folder: Path, *, num_classes: int, per_class: int = 8, seed: int 
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     for part, number in (("train", per_class), ("dev", 3), ("test", 3)):
-        entries = {}
+        entries: dict[str, dict[str, str]] = {}
         for label in np.repeat(np.arange(num_classes), number):
             own = WORDS[label * 4 : label * 4 + 4]
             sentence = [str(word) for word in random.choice(own, 4)]
@@ -40,7 +41,7 @@ def make_sounds(folder: Path, *, num_classes: int, per_class: int = 8, seconds: 
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
     for part, number in (("train", per_class), ("dev", 3), ("test", 3)):
-        entries = {}
+        entries: dict[int, dict[str, Any]] = {}
         for label in np.repeat(np.arange(num_classes), number):
             length = int(SAMPLE_RATE * seconds * random.uniform(0.8, 1.6))
             tone = np.sin(2 * np.pi * 200 * (label + 1) * np.arange(length) / SAMPLE_RATE)
@@ -84,7 +85,7 @@ def make_sound_network(folder: Path, kind: str) -> Path:
 
     folder.mkdir(parents=True)
     torch.manual_seed(0)
-    sizes = {
+    sizes: dict[str, Any] = {
         "hidden_size": WIDTH,
         "num_hidden_layers": 1,
         "num_attention_heads": 2,
