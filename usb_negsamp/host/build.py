@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, default_collate
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.datasets.built_data import BuiltData, built_data_of
-from usb_negsamp.host.datasets.texts_and_sounds.pretrained import naming_what_is_absent
+from usb_negsamp.host.datasets.texts_and_sounds.pretrained import check_pretrained, naming_what_is_absent
 from usb_negsamp.host.randomness import keyed_randomness
 from usb_negsamp.host.transfer import on_device
 
@@ -35,6 +35,7 @@ def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Built:
         ConfigError: an unknown algorithm, network or data set; data that are not there or do not fit; what is asked for
             is larger than the memory.
     """
+    check_pretrained(args.net)
     with _lack_of_memory_named(args):
         net_builder = naming_what_is_absent(args.net, build.get_net_builder(args.net, args.net_from_name))
         get = algorithms.get_algorithm if args.imb_algorithm is None else imb_algorithms.get_imb_algorithm

@@ -41,6 +41,21 @@ def named_where_absent(net: str) -> Iterator[None]:
         ) from error
 
 
+def check_pretrained(net: str) -> None:
+    """Look for the pretrained model before any data are read and noted.
+
+    Raises:
+        ConfigError: neither its folder, nor the cache, nor the hub has it.
+    """
+    name = pretrained_name(net)
+    if name is None:
+        return
+    from transformers import AutoConfig
+
+    with named_where_absent(net):
+        AutoConfig.from_pretrained(name)
+
+
 def naming_what_is_absent(net: str, builder: Callable[..., Any]) -> Callable[..., Any]:
     """``builder`` of the network ``net``, which names the pretrained model where it cannot be had."""
 
