@@ -1,6 +1,6 @@
 """What SPL gains over spending the same labels on fine-tuning: a table from the rows of the SPL studies.
 
-    python benchmarks/spl_gain.py benchmarks/spl/usps.csv ... [--sizes] [--update benchmarks/README.md --table NAME]
+    python benchmarks/spl_gain.py benchmarks/spl/usps.csv ... [--sizes] [--update benchmarks/spl.md --table NAME]
 
 One line for each base algorithm, mismatch and number of validation images: test error on seen classes of the trained
 network (start), after each control that spends the labels of V1 without a mask (fine-tuned, alternating; in older rows
