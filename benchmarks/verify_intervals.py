@@ -27,8 +27,15 @@ from usb_negsamp.run.report.measures import find_measure
 
 HERE = Path(__file__).parent
 OF_ARITHMETIC = ("speed/digits_fixmatch.csv", "speed/digits_vat.csv")
-OF_CONFIGS = ("digits/vat.csv", "digits/match.csv", "digits/dnll.csv", *OF_ARITHMETIC)
-CONFIGS = {name: f"{name}_digits" for name in ("vat_ns3l", "fixmatch_ns3l", "freematch_ns3l", "dnll", "fixmatch_dnll")}
+OF_CONFIGS = ("digits/vat.csv", "digits/match.csv", "digits/dnll.csv", "digits/open_set.csv", *OF_ARITHMETIC)
+CONFIGS = {
+    name: f"{name}_digits"
+    for name in (
+        *("vat_ns3l", "fixmatch_ns3l", "freematch_ns3l", "dnll", "fixmatch_dnll"),
+        *("vat_spl", "fixmatch_ns3l_spl", "temporalensembling", "uasd", "ds3l"),
+        *("cl", "mtc", "openmatch", "iomatch", "vat_fixastep"),
+    )
+}
 """Configurations that those rows are of, by algorithm."""
 SPLIT = "1"
 CHANCE = 0.001
