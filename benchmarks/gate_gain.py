@@ -1,6 +1,6 @@
 """What NS3L changes with and without its gate: chosen by validation on some splits, reported on the others.
 
-    python benchmarks/gate_gain.py benchmarks/gate/*.csv --choose 5 6 7 8 9 [--update benchmarks/open_set.md --table NAME]
+    python benchmarks/gate_gain.py benchmarks/gate/*.csv --choose 5 6 7 8 9 [--update open_set.md --table NAME]
 
 One line for each method and share of unseen images: validation error on the splits that are there to choose by, over
 that of the base algorithm; test error of the last model on the other splits, over the base's, with the 95% interval of
