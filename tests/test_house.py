@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -188,6 +189,12 @@ def test_no_folder_is_a_drawer():
         if path.name != "__init__.py":
             counts[folder_of(name)] = counts.get(folder_of(name), 0) + 1
     assert {folder: count for folder, count in counts.items() if count > MOST_MODULES and folder not in LISTS} == {}
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Their folders are no packages, so that pytest would import the first in the place of the second."""
+    counts = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert {name for name, count in counts.items() if count > 1} == set()
 
 
 def test_every_folder_with_modules_is_packaged():

@@ -48,7 +48,7 @@ def test_comments_blank_lines_and_indentation_do_not_count() -> None:
 
 def test_another_function_fits_where_the_hosts_is_known(known: None) -> None:
     check_fit(hosts, other)
-    with pytest.raises(DoesNotFit, match=r"test_fit\.other is not as it is known"):
+    with pytest.raises(DoesNotFit, match=r"\.other is not as it is known"):
         check_fit(other, hosts)
 
 
