@@ -14,6 +14,10 @@ PLAIN_VIEW = "x_ulb_plain"
 
 OF_ALGORITHM = "data_of_algorithm"
 """Name among the arguments of a notebook, for the data sets of the algorithm that was built with them."""
+NO_STRONG_VIEW = frozenset(
+    {"fullysupervised", "supervised", "pseudolabel", "vat", "pimodel", "meanteacher", "mixmatch"}
+)
+"""Algorithms of the host that look at no strong view."""
 
 
 class ExtraViews(Dataset[Any]):

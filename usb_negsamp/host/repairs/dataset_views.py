@@ -17,12 +17,8 @@ from typing import Any
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.host.datasets.extra_views import name_of_views
+from usb_negsamp.host.datasets.extra_views import NO_STRONG_VIEW, name_of_views
 from usb_negsamp.host.patching import replace
-
-NO_STRONG_VIEW = frozenset(
-    {"fullysupervised", "supervised", "pseudolabel", "vat", "pimodel", "meanteacher", "mixmatch"}
-)
 
 
 def by_name(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:

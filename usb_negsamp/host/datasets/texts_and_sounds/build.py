@@ -7,15 +7,11 @@ from typing import Any
 from semilearn.datasets import get_collactor
 
 from usb_negsamp.errors import expected
+from usb_negsamp.host.datasets.extra_views import NO_STRONG_VIEW
 from usb_negsamp.host.datasets.registry import Loader
 from usb_negsamp.host.datasets.texts_and_sounds.pretrained import named_where_absent
 from usb_negsamp.host.datasets.texts_and_sounds.splits import GIVEN_LABELED_PART, split_closed, split_open
 from usb_negsamp.media import SOUND, check_net, medium_of
-
-WEAK_VIEWS_ALONE = frozenset(
-    {"fullysupervised", "supervised", "pseudolabel", "vat", "pimodel", "meanteacher", "mixmatch"}
-)
-"""Algorithms of the host that look at no strong view."""
 
 
 def texts_or_sounds(host_loader: Loader) -> Loader:
@@ -31,7 +27,7 @@ def texts_or_sounds(host_loader: Loader) -> Loader:
         include_lb_to_ulb: bool = True,
     ) -> dict[str, Any]:
         check_net(args.net, dataset)
-        if medium_of(dataset) is SOUND and algorithm not in WEAK_VIEWS_ALONE:
+        if medium_of(dataset) is SOUND and algorithm not in NO_STRONG_VIEW:
             check_sound_effects(f"algorithm {algorithm} with dataset {dataset}")
         with named_where_absent(args.net):
             collate = get_collactor(args, args.net)
