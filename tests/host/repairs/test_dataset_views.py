@@ -11,8 +11,8 @@ import torch
 from semilearn.datasets.cv_datasets.datasetbase import BasicDataset
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.extra_views import NO_STRONG_VIEW
 from usb_negsamp.host.patching import undone
-from usb_negsamp.host.repairs.dataset_views import NO_STRONG_VIEW
 
 IMAGES = np.zeros((4, 8, 8, 3), dtype=np.uint8)
 TARGETS = np.arange(4)
