@@ -215,7 +215,7 @@ def test_a_header_says_paper_expectation_time_and_a_command_that_names_the_file(
     assert all((header.title, header.paper, header.expected, header.time))
 
 
-@pytest.mark.parametrize("path", [path for path in CONFIGS if path.startswith("config/ns3l/")])
+@pytest.mark.parametrize("path", [path for path in CONFIGS if path.startswith(("config/ns3l/", "config/classic_cv/"))])
 def test_what_a_file_repeats_of_the_papers_values_is_what_its_preset_says(path: str) -> None:
     own = {"ns3l_threshold"} if "table6" in path else set()
     repeated = read_yaml(ROOT / path).keys() & {"ulb_loss_ratio", "ns3l_threshold", "ns3l_weight"} - own

@@ -34,7 +34,7 @@ OWN_KEYS: tuple[Key, ...] = (
         None,
         "values of a paper's protocol for the keys that neither the file nor the command line gives: oliver, ns3l, "
         "ns3l-mixmatch, ns3l-fmnist, dnll-wrn, dnll-cnn13, dual-student, temporal-ensembling, uasd, ds3l, cl, mtc, "
-        "openmatch or iomatch; lengths in iterations follow num_train_iter",
+        "openmatch, iomatch or classic-cv; lengths in iterations follow num_train_iter",
     ),
     Key(
         "plugin",

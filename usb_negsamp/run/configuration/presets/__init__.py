@@ -18,6 +18,7 @@
 ``iomatch``              Li et al. (ICCV 2023): the same with 4 or 25 labels a class, 256 epochs
 ``cl``                   Cascante-Bonilla et al. (AAAI 2021) with Wide ResNet 28-2, by the released code
 ``mtc``                  Yu et al. (ECCV 2020) with Wide ResNet 28-2, by the released code
+``classic-cv``           the host's own classic benchmark, its files in ``config/classic_cv``: 1,048,576 iterations
 =======================  ===============================================================================================
 
 A preset fills the keys that neither the file nor the command line gives, by algorithm and data set; for another data
@@ -31,6 +32,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from usb_negsamp.errors import unknown
+from usb_negsamp.run.configuration.presets.classic_cv import classic_cv
 from usb_negsamp.run.configuration.presets.dnll import dnll_cnn13, dnll_wrn, dual_student
 from usb_negsamp.run.configuration.presets.ds3l import ds3l
 from usb_negsamp.run.configuration.presets.ns3l import ns3l, ns3l_fmnist, ns3l_mixmatch, oliver
@@ -59,6 +61,7 @@ PRESETS: dict[str, Callable[[Request], dict[str, Any]]] = {
     "iomatch": iomatch,
     "cl": cl,
     "mtc": mtc,
+    "classic-cv": classic_cv,
 }
 
 
