@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,5 +56,12 @@ def train(content: dict[str, Any], folder: Path, rank: int) -> dict[str, Tensor]
     return {tensor_name.replace(".module.", ".", 1): tensor for tensor_name, tensor in parameters_of(algorithm).items()}
 
 
+def main(words: Sequence[str]) -> int:
+    """Take part as the command line says: REQUEST RANK."""
+    request, rank = words
+    take_part(Path(request), int(rank))
+    return 0
+
+
 if __name__ == "__main__":
-    take_part(Path(sys.argv[1]), int(sys.argv[2]))
+    sys.exit(main(sys.argv[1:]))

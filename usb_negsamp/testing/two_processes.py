@@ -1,6 +1,6 @@
 """The check that two processes with the same global batch follow one.
 
-The processes are interpreters of their own (:mod:`usb_negsamp.testing.process`), so that a caller's script needs no
+The processes are programs of their own (:mod:`usb_negsamp.testing.process`), so that a caller's script needs no
 guard.
 """
 
@@ -11,11 +11,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from usb_negsamp.run import fork_server
+from usb_negsamp.run.fork_server import ProcessLike
+from usb_negsamp.testing import process
 from usb_negsamp.testing.report import Broken
 from usb_negsamp.testing.subject import Subject, difference
 from usb_negsamp.testing.tiny import tiny_arguments
@@ -65,49 +69,53 @@ def run_processes(subject: Subject, overrides: dict[str, Any]) -> list[dict[str,
     try:
         _wait(processes)
     finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
+        for started in processes:
+            if started.poll() is None:
+                started.kill()
+            started.wait()
     # The first to fail has said why; the others only missed it.
     errors = sorted(folder.glob("error*.txt"), key=lambda path: path.stat().st_mtime_ns)
     if errors:
         failed = errors[0].stem.removeprefix("error")
         raise Broken(f"expected two processes to train, but in process {failed} {errors[0].read_text()}")
-    for rank, process in enumerate(processes):
-        if process.returncode != 0:
+    for rank, started in enumerate(processes):
+        if started.returncode != 0:
             words = (folder / f"output{rank}.txt").read_text(errors="replace").strip().splitlines()[-1:] or ["nothing"]
             raise Broken(
                 f"expected two processes to train within {SECONDS:g} s, but process {rank} ended with code "
-                f"{process.returncode}; its last words: {words[0]}"
+                f"{started.returncode}; its last words: {words[0]}"
             )
     return [torch.load(folder / f"parameters{rank}.pth", weights_only=True) for rank in range(WORLD_SIZE)]
 
 
-def _start(request: Path, rank: int) -> subprocess.Popen[bytes]:
+def _start(request: Path, rank: int) -> ProcessLike:
     environment = {
         **os.environ,
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(WORLD_SIZE),
         "LOCAL_WORLD_SIZE": str(WORLD_SIZE),
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path),
     }
-    with (request.parent / f"output{rank}.txt").open("wb") as output:
+    output, words = request.parent / f"output{rank}.txt", [str(request), str(rank)]
+    if fork_server.is_possible():
+        server = fork_server.shared_server(threads=1)
+        return server.start(f"{process.__name__}:main", words, output, environment, request.parent, sys.path)
+    environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path)
+    with output.open("wb") as file:
         return subprocess.Popen(
-            [sys.executable, "-m", "usb_negsamp.testing.process", str(request), str(rank)],
+            [sys.executable, "-m", process.__name__, *words],
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=file,
             stderr=subprocess.STDOUT,
             env=environment,
             cwd=request.parent,
         )
 
 
-def _wait(processes: list[subprocess.Popen[bytes]]) -> None:
+def _wait(processes: Sequence[ProcessLike]) -> None:
     """Return when all have ended, or one has failed and the others have had time to notice, or time is up."""
     deadline = time.monotonic() + SECONDS
-    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
-        if any(process.poll() not in (None, 0) for process in processes):
+    while any(started.poll() is None for started in processes) and time.monotonic() < deadline:
+        if any(started.poll() not in (None, 0) for started in processes):
             deadline = min(deadline, time.monotonic() + _GRACE)
         time.sleep(0.05)

@@ -19,6 +19,7 @@ from one_line import assert_one_line
 from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run import fork_server
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import sensitivity, slurm, workers
@@ -410,6 +411,7 @@ sys.exit(130)
 def test_a_child_is_in_a_session_of_its_own_and_saves_when_told(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(fork_server, "is_possible", lambda: False)
     popen = subprocess.Popen
     monkeypatch.setattr(
         subprocess, "Popen", lambda words, **options: popen([sys.executable, "-c", SLOW_TO_LEAVE], **options)
@@ -429,8 +431,8 @@ def test_a_child_is_in_a_session_of_its_own_and_saves_when_told(
 def test_runs_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
     parent = f"""
 import subprocess, sys, time
-from usb_negsamp.run.sweep.workers import _die_with_parent
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=_die_with_parent)
+from usb_negsamp.run.sweep.workers import _leave_when_told
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], preexec_fn=_leave_when_told)
 open({str(tmp_path / "pid")!r}, "w").write(str(child.pid))
 time.sleep(60)
 """
@@ -463,12 +465,26 @@ def test_the_cores_and_the_gpus_are_shared_out(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     environments: list[dict[str, str]] = []
-    monkeypatch.setattr(workers, "start_training", lambda run, extra, env, new_session: environments.append(env))
+    monkeypatch.setattr(workers, "start_training", lambda run, extra, env, **means: environments.append(env))
     run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
     for slot in range(3):
         workers.LocalLauncher(4).start(run, (), slot)
     assert [env["CUDA_VISIBLE_DEVICES"] for env in environments] == ["4", "6", "4"]
     assert {env["OMP_NUM_THREADS"] for env in environments} == {"4"}
+
+
+def test_where_no_server_can_be_had_runs_import_for_themselves(
+    monkeypatch: pytest.MonkeyPatch, write_config: WriteConfig
+) -> None:
+    def refuse(threads: int) -> None:
+        raise ChildProcessError("the fork server ended with code 1")
+
+    servers: list[Any] = []
+    monkeypatch.setattr(fork_server, "is_possible", lambda: True)
+    monkeypatch.setattr(fork_server, "shared_server", refuse)
+    monkeypatch.setattr(workers, "start_training", lambda *run, server, **means: servers.append(server))
+    workers.LocalLauncher(1).start(plan_of(write_config, "--grid", "ns3l_weight=1").runs[0], (), 0)
+    assert servers == [None]
 
 
 def test_two_sweeps_cannot_work_in_one_folder(

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.fork_server import ProcessLike
 from usb_negsamp.run.sweep.plan import Run
 from usb_negsamp.run.sweep.run_state import resume_arguments
 from usb_negsamp.run.sweep.workers import Handle, start_training
@@ -160,7 +160,7 @@ class TrainJob:
     def __init__(self, run: Run, anew: bool = False) -> None:
         self.run, self.anew = run, anew
         self.directory = os.getcwd()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: ProcessLike | None = None
 
     def __call__(self) -> int:
         """Train, and return the exit code."""

@@ -139,7 +139,7 @@ def test_a_study_that_was_stopped_goes_on_and_takes_no_run_of_other_keys(
         def poll(self) -> int:
             return 143
 
-    def start(run: Run, extra: Sequence[str], environment: Any, new_session: bool) -> Any:
+    def start(run: Run, extra: Sequence[str], environment: Any, **means: Any) -> Any:
         started.append(list(extra))
         run.directory.mkdir(parents=True, exist_ok=True)
         manifest = {"config": run.config, "exit_reason": "SIGTERM"}
