@@ -1,5 +1,7 @@
 """B15: the order of the samples and their augmentation follow from the seed."""
 
+import multiprocessing
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -188,3 +190,20 @@ def test_evaluated_images_are_made_at_once_and_draw_nothing(tmp_path):
     one_by_one = torch.utils.data.default_collate([dataset[index] for index in range(len(dataset))])
     assert found.keys() == one_by_one.keys()
     assert all(torch.equal(found[key], one_by_one[key]) for key in found)
+
+
+def test_workers_are_let_go_at_once_and_come_again_when_the_loader_is_read():
+    class Owner:
+        """As an algorithm, which ends in a circle with its loaders."""
+
+    owner = Owner()
+    owner.itself, owner.loader = owner, loader(num_workers=2)
+    before = epoch_of(owner.loader)
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    began = time.monotonic()
+    seeded_loading.let_workers_go()
+    assert not any(worker.is_alive() for worker in workers)
+    assert time.monotonic() - began < 4, "they waited for PyTorch's five seconds"
+    assert all(torch.equal(*pair) for pair in zip(before, epoch_of(owner.loader), strict=True))
+    seeded_loading.let_workers_go()

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Sampler, default_collate
 
 from usb_negsamp.host import device
 from usb_negsamp.host.datasets.extra_views import ExtraViews
-from usb_negsamp.host.datasets.seeded_loading import SeededDataset, leave_signals_to_parent
+from usb_negsamp.host.datasets.seeded_loading import SeededDataset, leave_signals_to_parent, remember_workers
 from usb_negsamp.host.randomness import mix, mix_with_each
 from usb_negsamp.host.transfer import on_device
 
@@ -109,12 +109,15 @@ class KeptImages:
 
     def _loader(self, first: int) -> DataLoader[Any]:
         seeded = SeededDataset(self.dataset, default_collate)
-        return DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             seeded,
             batch_sampler=KeptBatches(self.chosen, self.batch_size, self.seed, first, *self.share),
             collate_fn=seeded.collated,
             num_workers=self.num_workers,
             worker_init_fn=leave_signals_to_parent,
             pin_memory=device.selected().type == "cuda",
+            persistent_workers=self.num_workers > 0,  # so that the loader has them, to let them go
             generator=torch.Generator(),
         )
+        remember_workers(loader)
+        return loader

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
@@ -31,6 +32,25 @@ KEYS_AT_ONCE = 4096
 SECONDS_IN_THE_PROCESS = 0.01
 """Batches that take longer are made by workers, where there are any: on two cores, what a worker costs besides."""
 SECONDS_BESIDE_A_GPU = 0.002
+
+_keeping_workers: WeakSet[DataLoader[Any]] = WeakSet()
+
+
+def remember_workers(loader: DataLoader[Any]) -> None:
+    """Have :func:`let_workers_go` end the workers that ``loader`` keeps from epoch to epoch."""
+    _keeping_workers.add(loader)
+
+
+def let_workers_go() -> None:
+    """End the workers that loaders have kept; a loader that is read again starts new ones.
+
+    Left to the collection of circles, in which an algorithm and its loaders end, each worker waits for five seconds:
+    Python ends the queue first through which PyTorch tells a worker that it may go.
+    """
+    for loader in tuple(_keeping_workers):
+        iterator, loader._iterator = loader._iterator, None
+        if iterator is not None:
+            iterator._shutdown_workers()  # type: ignore[attr-defined]  # of several processes, as this one is
 
 
 class SeededSampler(DistributedSampler):

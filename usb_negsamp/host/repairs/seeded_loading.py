@@ -26,6 +26,7 @@ from usb_negsamp.host.datasets.seeded_loading import (
     SeededDataset,
     SeededSampler,
     leave_signals_to_parent,
+    remember_workers,
     worthwhile_workers,
 )
 from usb_negsamp.host.patching import replace_everywhere
@@ -53,7 +54,7 @@ def apply() -> None:
         # The arguments are all that the loaders of one run, and of no other, have in common.
         args.num_loader_streams = getattr(args, "num_loader_streams", 0) + 1
         seeded = SeededDataset(dset, loader.collate_fn)
-        return DataLoader(
+        training: DataLoader[Any] = DataLoader(
             seeded,
             sampler=SeededSampler(loader.sampler, args.seed, args.num_loader_streams),
             collate_fn=seeded.collated,
@@ -62,5 +63,7 @@ def apply() -> None:
             generator=torch.Generator(),
             **common,
         )
+        remember_workers(training)
+        return training
 
     replace_everywhere(original, get_data_loader)

@@ -12,6 +12,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.build import build_algorithm, check_network
 from usb_negsamp.host.datasets.built_data import BuiltData
+from usb_negsamp.host.datasets.seeded_loading import let_workers_go
 from usb_negsamp.run.configuration.checks import check
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.resolution import Resolved
@@ -85,6 +86,7 @@ class _Run:
         try:
             return self._execute()
         finally:
+            let_workers_go()
             # An iterator of a loader that is left in a circle would lose its workers to the interpreter's exit, which
             # PyTorch reports as their failure.
             gc.collect()

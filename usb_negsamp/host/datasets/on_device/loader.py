@@ -18,7 +18,7 @@ from usb_negsamp.host.datasets.batches.turned import in_four_positions, is_of_tu
 from usb_negsamp.host.datasets.batches.whole import Whole
 from usb_negsamp.host.datasets.on_device.request import Request, drawn_request, parts_of
 from usb_negsamp.host.datasets.on_device.stored_images import StoredImages, is_kept, largest_kept
-from usb_negsamp.host.datasets.seeded_loading import SeededDataset
+from usb_negsamp.host.datasets.seeded_loading import SeededDataset, remember_workers
 from usb_negsamp.host.transfer import on_device
 
 
@@ -63,6 +63,7 @@ class LoaderOnDevice(DataLoader[Any]):
             generator=loader.generator,
             persistent_workers=num_workers > 0,
         )
+        remember_workers(self)
         self._stored: StoredImages | None = None
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
