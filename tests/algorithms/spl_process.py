@@ -1,7 +1,6 @@
-"""One process of a run with SPL, for the test of several: ``python spl_process.py FOLDER RANK WORLD_SIZE``."""
+"""One process of a run with SPL, for the test of several."""
 
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,9 @@ import torch
 import usb_negsamp
 
 
-def main(folder: Path, rank: int, world_size: int) -> None:
+def main(words: list[str]) -> None:
+    """Train as the words FOLDER RANK WORLD_SIZE say, and leave the parameters in FOLDER."""
+    folder, rank, world_size = Path(words[0]), int(words[1]), int(words[2])
     from usb_negsamp.host import device
     from usb_negsamp.host.build import build_algorithm
     from usb_negsamp.host.wrapping.among_processes import network_of
@@ -41,7 +42,3 @@ def main(folder: Path, rank: int, world_size: int) -> None:
     if world_size > 1:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -3,12 +3,11 @@
 import csv
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 import torch
+from forked import start
 
 from usb_negsamp.run.training.spl_stage import draw_kept_ratio
 
@@ -21,13 +20,10 @@ CONFIG = {
 }  # fmt: skip
 
 
-def start(directory, name, *more):
+def started(directory, name, *more):
     path = directory / "run.yaml"
     path.write_text("".join(f"{key}: {value}\n" for key, value in CONFIG.items()))
-    command = [sys.executable, "-m", "usb_negsamp", "train", "--c", str(path), "--save_dir", str(directory)]
-    return subprocess.Popen(
-        [*command, "--save_name", name, *more], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return start("train", "--c", path, "--save_dir", directory, "--save_name", name, *more)
 
 
 def rounds_of(directory, name):
@@ -37,20 +33,20 @@ def rounds_of(directory, name):
 
 
 def test_a_stage_that_is_terminated_and_resumed_ends_with_the_same_records(tmp_path):
-    whole, cut = start(tmp_path, "whole"), start(tmp_path, "cut")
+    whole, cut = started(tmp_path, "whole"), started(tmp_path, "cut")
     deadline = time.time() + 200
-    while not rounds_of(tmp_path, "cut") and cut.poll() is None and time.time() < deadline:
+    while not rounds_of(tmp_path, "cut") and cut.process.poll() is None and time.time() < deadline:
         time.sleep(0.02)
-    cut.send_signal(signal.SIGTERM)
-    _, errors = cut.communicate(timeout=200)
-    assert cut.returncode == 128 + signal.SIGTERM, errors
+    cut.process.send_signal(signal.SIGTERM)
+    ended = cut.ended()
+    assert ended.returncode == 128 + signal.SIGTERM, ended.stderr
     assert len(rounds_of(tmp_path, "cut")) < 3
-    _, errors = whole.communicate(timeout=300)
-    assert whole.returncode == 0, errors
-    rest = start(tmp_path, "cut", "--resume")
-    _, errors = rest.communicate(timeout=300)
-    assert rest.returncode == 0, errors
-    assert "spl round 2/2" in errors
+    ended = whole.ended()
+    assert ended.returncode == 0, ended.stderr
+    rest = started(tmp_path, "cut", "--resume")
+    ended = rest.ended()
+    assert ended.returncode == 0, ended.stderr
+    assert "spl round 2/2" in ended.stderr
     texts = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "cut")]
     assert texts[0] == texts[1]
     rows = rounds_of(tmp_path, "cut")
@@ -64,11 +60,10 @@ def test_a_stage_that_is_terminated_and_resumed_ends_with_the_same_records(tmp_p
 
 
 def test_an_impossible_setting_ends_a_run_with_one_line_and_leaves_nothing(tmp_path):
-    process = start(tmp_path, "none", "--spl_ratio", "1.5")
-    _, errors = process.communicate(timeout=200)
-    assert process.returncode == 2
-    assert "spl_ratio: expected a number above 0 and at most 1, but got 1.5" in errors
-    assert "Traceback" not in errors
+    ended = started(tmp_path, "none", "--spl_ratio", "1.5").ended()
+    assert ended.returncode == 2
+    assert "spl_ratio: expected a number above 0 and at most 1, but got 1.5" in ended.stderr
+    assert "Traceback" not in ended.stderr
     assert not (tmp_path / "none").exists()
 
 
@@ -81,16 +76,16 @@ def test_the_figure_shows_hard_masks_as_one_line_and_soft_ones_as_two(tmp_path):
 
 
 def test_a_choice_of_rates_after_another_run_is_told_in_lines_metrics_summary_and_curve(tmp_path):
-    trained = start(tmp_path, "trained", "--algorithm", "pseudolabel")
-    _, errors = trained.communicate(timeout=300)
-    assert trained.returncode == 0, errors
+    trained = started(tmp_path, "trained", "--algorithm", "pseudolabel").ended()
+    assert trained.returncode == 0, trained.stderr
     short = ["--spl_inner_steps", "2", "--spl_outer_steps", "2"]
-    chosen = start(
+    chosen = started(
         tmp_path, "chosen", "--spl_from", str(tmp_path / "trained"), "--spl_inner_lr", "select", *short,
         "--spl_mismatch", "estimate",
     )  # fmt: skip
-    output, errors = chosen.communicate(timeout=300)
-    assert chosen.returncode == 0, errors
+    ended = chosen.ended()
+    assert ended.returncode == 0, ended.stderr
+    output, errors = ended.stdout, ended.stderr
     rows = rounds_of(tmp_path, "chosen")
     assert [row["train/spl_v1_lr"] for row in rows] == [10.0] * 3 + [30.0] * 3 + [100.0] * 3
     assert [row["it"] for row in rows] == [10, 14, 18, 18, 22, 26, 26, 30, 34]

@@ -1,11 +1,10 @@
 """SPL's stage: its kinds of steps, stopping and going on, several processes."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
+from forked import Started
 from spl_runs import SHORT, Cut, CutHook, Watch, equal, run, trained_run
 
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable
@@ -231,19 +230,13 @@ def test_every_round_has_the_batch_statistics_of_its_own_weights(tmp_path, train
 
 
 def test_two_processes_keep_the_same_scores_and_follow_one(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
-    script = os.path.join(os.path.dirname(__file__), "spl_process.py")
     processes = [
-        subprocess.Popen(
-            [sys.executable, script, str(tmp_path), str(rank), str(world_size)],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for rank, world_size in ((0, 2), (1, 2))
-    ]  # fmt: skip
+        Started("spl_process:main", [str(tmp_path), str(rank), str(world_size)])
+        for rank, world_size in ((0, 2), (1, 2), (0, 1))
+    ]
     for process in processes:
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output[-2000:]
-    subprocess.run([sys.executable, script, str(tmp_path), "0", "1"], env=environment, check=True, capture_output=True)
+        ended = process.ended()
+        assert ended.returncode == 0, ended.stderr[-2000:]
     first, second, alone = (torch.load(tmp_path / f"{name}.pth", weights_only=True) for name in ("2_0", "2_1", "1_0"))
     assert equal(first, second)
     for name, tensor in alone.items():

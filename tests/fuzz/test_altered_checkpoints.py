@@ -37,7 +37,7 @@ def test_each_is_taken_or_refused_in_one_line(algorithm: str, work_dir: Path, se
     assert main(["train", "--c", "run.yaml"]) == 0
     shutil.copytree(run, work_dir / "whole")
     altered = Altered(run / "latest_model.pth", seed)
-    examples = -(-number_of_examples(102) // len(RUNS))
+    examples = -(-number_of_examples(60) // len(RUNS))
     taken, broken = 0, []
     for number in range(examples):
         words = altered.write(work_dir / "altered.pth")

@@ -19,7 +19,7 @@ def test_each_is_carried_out_or_refused_in_one_line(work_dir: Path, seed: int, m
     # Everything up to the first step: names, ranges, data, networks, the folder.
     monkeypatch.setattr(run._Run, "_train", lambda self, algorithm, manifest: 0)
     drawn = Drawn(seed, sorted(ALGORITHMS.keys()))
-    examples = number_of_examples(200)
+    examples = number_of_examples(120)
     carried_out, broken = 0, []
     for number in range(examples):
         content, words = drawn.configuration()

@@ -59,7 +59,7 @@ def start(server: ForkServer, tmp_path: Path) -> Iterator[Start]:
 
     def begin(name: str, words: Sequence[str] = (), by: ForkServer = server) -> ForkedProcess:
         environment = {"OWN": "given", "PATH": os.environ["PATH"]}
-        started.append(by.start(f"called:{name}", words, tmp_path / "out.txt", environment, tmp_path))
+        started.append(by.start(f"called:{name}", words, tmp_path / "out.txt", None, environment, tmp_path))
         return started[-1]
 
     yield begin

@@ -127,6 +127,7 @@ class ForkServer:
         call: str,
         arguments: Sequence[str],
         output: Path,
+        errors: Path | None = None,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
         path: Sequence[str] | None = None,
@@ -137,6 +138,7 @@ class ForkServer:
             call: the function, as ``module:name``; it is given the list of arguments.
             arguments: its arguments, which stand in ``sys.argv`` behind the program's name, too.
             output: what the child prints is added to this file.
+            errors: what it prints to the standard error; None, the same file.
             environment: the child's; None, this process's.
             directory: the child's working directory; None, this process's.
             path: the child's ``sys.path``; None, the server's, with the working directory before it.
@@ -148,6 +150,7 @@ class ForkServer:
             "call": call,
             "arguments": list(arguments),
             "output": os.path.abspath(output),
+            "errors": os.path.abspath(errors or output),
             "environment": dict(os.environ if environment is None else environment),
             "directory": os.path.abspath(directory or "."),
             "path": None if path is None else [os.path.abspath(entry) for entry in path],
@@ -273,9 +276,8 @@ def _preload() -> None:
     gc.freeze()  # a collection in a child would touch, and so copy, what all of them share
 
 
-def _redirect(source: int, *descriptors: int) -> None:
-    for descriptor in descriptors:
-        os.dup2(source, descriptor)
+def _redirect(source: int, descriptor: int) -> None:
+    os.dup2(source, descriptor)
     os.close(source)
 
 
@@ -313,7 +315,8 @@ def _carry_out(request: dict[str, Any], server: int) -> int:
     if os.getppid() != server:  # it was killed in between
         return 128 + signal.SIGTERM
     _redirect(os.open(os.devnull, os.O_RDONLY), 0)
-    _redirect(os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), 1, 2)
+    for descriptor, name in ((1, "output"), (2, "errors")):
+        _redirect(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), descriptor)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["directory"])

@@ -99,7 +99,7 @@ def _start(request: Path, rank: int) -> ProcessLike:
     output, words = request.parent / f"output{rank}.txt", [str(request), str(rank)]
     if fork_server.is_possible():
         server = fork_server.shared_server(threads=1)
-        return server.start(f"{process.__name__}:main", words, output, environment, request.parent, sys.path)
+        return server.start(f"{process.__name__}:main", words, output, None, environment, request.parent, sys.path)
     environment["PYTHONPATH"] = os.pathsep.join(os.path.abspath(path) for path in sys.path)
     with output.open("wb") as file:
         return subprocess.Popen(

@@ -193,17 +193,13 @@ def test_evaluated_images_are_made_at_once_and_draw_nothing(tmp_path):
 
 
 def test_workers_are_let_go_at_once_and_come_again_when_the_loader_is_read():
-    class Owner:
-        """As an algorithm, which ends in a circle with its loaders."""
-
-    owner = Owner()
-    owner.itself, owner.loader = owner, loader(num_workers=2)
-    before = epoch_of(owner.loader)
+    data_loader = loader(num_workers=2)
+    before = epoch_of(data_loader)
     workers = multiprocessing.active_children()
     assert len(workers) == 2
     began = time.monotonic()
     seeded_loading.let_workers_go()
     assert not any(worker.is_alive() for worker in workers)
     assert time.monotonic() - began < 4, "they waited for PyTorch's five seconds"
-    assert all(torch.equal(*pair) for pair in zip(before, epoch_of(owner.loader), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(before, epoch_of(data_loader), strict=True))
     seeded_loading.let_workers_go()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import command
 from one_line import assert_one_line
 
 from usb_negsamp.errors import ConfigError
@@ -57,12 +56,6 @@ KEYS = {
     "num_train_iter": 4,
 }
 WriteConfig = Callable[..., str]
-
-
-def command(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "usb_negsamp", *words], cwd=folder, capture_output=True, text=True, check=False
-    )
 
 
 def test_a_plugin_brings_an_algorithm_a_data_set_and_a_network_also_to_resume_and_sweep(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import command
 from PIL import Image
 
 ROOT = Path(__file__).parents[3]
@@ -36,11 +37,12 @@ def run(words: list[str], folder: Path) -> str:
     """Run a command of a page in a process of its own, and return what it prints."""
     short = [text for key, value in SHORT.items() for text in (f"--{key}", str(value).lower())]
     if words[0] == "usb-negsamp":
-        words = ["python", "-m", "usb_negsamp", *words[1:], *(short if words[1] == "train" else ())]
-    assert words[0] == "python"
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
-    command = [sys.executable, *words[1:]]
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        ended = command(*words[1:], *(short if words[1] == "train" else ()), folder=folder)
+    else:
+        assert words[0] == "python"
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        program = [sys.executable, *words[1:]]
+        ended = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 

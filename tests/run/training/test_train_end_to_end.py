@@ -10,6 +10,7 @@ import time
 
 import pytest
 import torch
+from forked import command, start
 
 TINY = {
     "algorithm": "vat_ns3l", "dataset": "digits", "num_classes": 10, "num_labels": 40, "validation_size": 60,
@@ -26,11 +27,8 @@ def config(tmp_path):
     return path
 
 
-def command(config, directory, name, *more):
-    return [
-        *(sys.executable, "-m", "usb_negsamp", "train", "--c", str(config)),
-        *("--save_dir", str(directory), "--save_name", name, *map(str, more)),
-    ]
+def words(config, directory, name, *more):
+    return ["train", "--c", str(config), "--save_dir", str(directory), "--save_name", name, *map(str, more)]
 
 
 def weights(directory, name):
@@ -39,7 +37,7 @@ def weights(directory, name):
 
 
 def test_a_run_trains_and_leaves_its_records(config, tmp_path):
-    done = subprocess.run(command(config, tmp_path, "run"), capture_output=True, text=True, timeout=300)
+    done = command(*words(config, tmp_path, "run"))
     assert done.returncode == 0, done.stderr
     assert "test" in done.stdout.lower()
     assert "%" in done.stdout
@@ -50,7 +48,7 @@ def test_a_run_trains_and_leaves_its_records(config, tmp_path):
     for name in ("latest_model.pth", "model_best.pth", "curve.png", "metrics.jsonl"):
         assert (tmp_path / "run" / name).stat().st_size > 0
 
-    again = subprocess.run(command(config, tmp_path, "run"), capture_output=True, text=True, timeout=300)
+    again = command(*words(config, tmp_path, "run"))
     assert again.returncode == 2
     assert "--resume" in again.stderr
     assert "--overwrite" in again.stderr
@@ -59,24 +57,21 @@ def test_a_run_trains_and_leaves_its_records(config, tmp_path):
 
 def test_a_run_that_is_terminated_and_resumed_ends_with_the_same_bits(config, tmp_path):
     longer = ("--num_train_iter", 200, "--num_eval_iter", 50, "--dataset", "digits")
-    whole = subprocess.run(command(config, tmp_path, "whole", *longer), capture_output=True, text=True, timeout=300)
+    whole = command(*words(config, tmp_path, "whole", *longer))
     assert whole.returncode == 0, whole.stderr
 
-    process = subprocess.Popen(command(config, tmp_path, "cut", *longer), stderr=subprocess.PIPE, text=True)
+    cut = start(*words(config, tmp_path, "cut", *longer))
     log = tmp_path / "cut" / "metrics.jsonl"
     deadline = time.time() + 200
     while not (log.exists() and log.stat().st_size) and time.time() < deadline:
         time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=200)
-    assert process.returncode == 128 + signal.SIGTERM, stderr
+    cut.process.send_signal(signal.SIGTERM)
+    assert cut.ended().returncode == 128 + signal.SIGTERM, cut.stderr
     manifest = json.loads((tmp_path / "cut" / "manifest.json").read_text())
     assert manifest["exit_reason"] == "SIGTERM"
     assert 0 < manifest["iterations_done"] < 200
 
-    rest = subprocess.run(
-        command(config, tmp_path, "cut", *longer, "--resume"), capture_output=True, text=True, timeout=300
-    )
+    rest = command(*words(config, tmp_path, "cut", *longer, "--resume"))
     assert rest.returncode == 0, rest.stderr
     expected, found = weights(tmp_path, "whole"), weights(tmp_path, "cut")
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -87,14 +82,15 @@ def test_a_run_that_is_terminated_and_resumed_ends_with_the_same_bits(config, tm
 def test_two_processes_with_half_the_batch_follow_one(config, tmp_path, algorithm):
     # Sums in another order differ by rounding, which thresholds amplify with time: few steps, small tolerance.
     more = ("--algorithm", algorithm, "--num_train_iter", 4, "--num_eval_iter", 2)
-    one = subprocess.run(command(config, tmp_path, "one", *more), capture_output=True, text=True, timeout=300)
+    one = command(*words(config, tmp_path, "one", *more))
     assert one.returncode == 0, one.stderr
     launcher = [
         *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port())),
-        "-m",
+        *("-m", "usb_negsamp"),
     ]
-    two_command = command(config, tmp_path, "two", *more)
-    two = subprocess.run([*launcher, *two_command[2:]], capture_output=True, text=True, timeout=300, env=os.environ)
+    two = subprocess.run(
+        [*launcher, *words(config, tmp_path, "two", *more)], capture_output=True, text=True, timeout=300, env=os.environ
+    )
     assert two.returncode == 0, two.stderr
     expected, found = weights(tmp_path, "one"), weights(tmp_path, "two")
     for name, tensor in expected.items():

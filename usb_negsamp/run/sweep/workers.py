@@ -154,7 +154,7 @@ def start_training(
     run.directory.mkdir(parents=True, exist_ok=True)
     words = ["train", *run.argv, *extra]
     if server is not None:
-        return server.start(fork_server.COMMAND_LINE, words, run.directory / OUTPUT, environment)
+        return server.start(fork_server.COMMAND_LINE, words, run.directory / OUTPUT, environment=environment)
     with (run.directory / OUTPUT).open("ab") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "usb_negsamp", *words],
