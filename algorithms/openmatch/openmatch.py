@@ -13,7 +13,6 @@ from usb_negsamp.algorithms.openmatch.hook import SelectionHook
 from usb_negsamp.algorithms.openmatch.settings import OpenMatchSettings
 from usb_negsamp.functional import one_vs_all_loss, open_consistency, open_entropy
 from usb_negsamp.host import AlgorithmBase
-from usb_negsamp.host.datasets.extra_views import ExtraViews
 from usb_negsamp.host.datasets.kept_images import KeptImages
 from usb_negsamp.host.datasets.seeded_loading import worthwhile_workers
 from usb_negsamp.host.own_arguments import host_argument
@@ -128,12 +127,10 @@ class OpenMatchWrapper(Wrapper):
         """Two weak views, and those of what is inside."""
         return (*super().views_needed(args), *VIEWS)
 
-    def set_dataset(self) -> Any:
-        """The host's data sets; labeled samples have a second weak view, too."""
-        dataset_dict = super().set_dataset()
-        if dataset_dict is not None:
-            dataset_dict["train_lb"] = ExtraViews(dataset_dict["train_lb"], (SECOND_LABELED_VIEW,))
-        return dataset_dict
+    @classmethod
+    def labeled_views_needed(cls, args: Any) -> tuple[str, ...]:
+        """A second weak view, and those of what is inside."""
+        return (*super().labeled_views_needed(args), SECOND_LABELED_VIEW)
 
     def set_hooks(self) -> None:
         """Register the hook that chooses images, then the host's hooks."""

@@ -88,7 +88,7 @@ def maskable_layers(network: nn.Module, images: Any, *, with_head: bool) -> list
         for name in called:
             if not (parametrize.is_parametrized(called[name], "weight") or "weight" in called[name]._parameters):
                 raise ConfigError(
-                    f"spl: expected the weight of {name} to be a parameter or under torch.nn.utils.parametrize, but "
+                    f"spl: expected the weight of {name} to be a parameter or under torch.nn.utils.parametrize, "
                     "but got one that is made anew in each pass (torch.nn.utils.weight_norm)"
                 )
         names = [name for name in called if next(_originals(called[name])).requires_grad]

@@ -31,13 +31,21 @@ def quick_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     usb_negsamp.register()
     monkeypatch.chdir(tmp_path)
 
-    def lines(algorithm: str, **more: Any) -> Namespace:
+    def lines(algorithm: str, data_first: bool = False, **more: Any) -> Namespace:
         config = get_config({**CONFIG, "algorithm": algorithm, "save_dir": str(tmp_path), "save_name": "run", **more})
-        built = get_algorithm(config, get_net_builder(config.net, from_name=False), tb_log=None, logger=None)
-        data = get_dataset(
-            config, config.algorithm, config.dataset, config.num_labels, config.num_classes,
-            data_dir=config.data_dir, include_lb_to_ulb=config.include_lb_to_ulb,
-        )  # fmt: skip
+        made: dict[str, Any] = {}
+        steps = {
+            "algorithm": lambda: get_algorithm(
+                config, get_net_builder(config.net, from_name=False), tb_log=None, logger=None
+            ),
+            "data": lambda: get_dataset(
+                config, config.algorithm, config.dataset, config.num_labels, config.num_classes,
+                data_dir=config.data_dir, include_lb_to_ulb=config.include_lb_to_ulb,
+            ),
+        }  # fmt: skip
+        for name in ("data", "algorithm") if data_first else ("algorithm", "data"):
+            made[name] = steps[name]()
+        built, data = made["algorithm"], made["data"]
         labeled = get_data_loader(config, data["train_lb"], config.batch_size)
         unlabeled = get_data_loader(config, data["train_ulb"], int(config.batch_size * config.uratio))
         evaluated = get_data_loader(config, data["eval"], config.eval_batch_size)
@@ -64,6 +72,23 @@ def test_the_notebook_trains(quick_start: Any, name: str) -> None:
     predicted, probabilities = run.trainer.predict(run.loaders[2])
     assert predicted.shape == (100,)
     assert probabilities.shape == (100, 10)
+
+
+@pytest.mark.parametrize("name", ["openmatch", "dualstudent", "fixmatch_dnll", "mixmatch_ns3l"])
+def test_the_data_sets_may_be_built_before_the_algorithm(quick_start: Any, name: str) -> None:
+    run = quick_start(name, data_first=True)
+    run.trainer.fit(*run.loaders)
+    assert run.algorithm.it == 4
+    own = run.algorithm.dataset_dict
+    assert all(run.data[part][0].keys() == own[part][0].keys() for part in ("train_lb", "train_ulb"))
+
+
+@pytest.mark.parametrize(("name", "view"), [("openmatch", "x_lb_w_1"), ("dualstudent", "x_lb_1")])
+def test_a_loader_without_a_labeled_view_that_is_read_is_one_line(quick_start: Any, name: str, view: str) -> None:
+    run = quick_start(name)
+    plain = get_data_loader(run.trainer.config, run.data["train_lb"].dataset, 8)
+    with pytest.raises(ConfigError, match=f"^expected a loader whose samples have {view}, which the algorithm reads"):
+        run.trainer.fit(plain, *run.loaders[1:])
 
 
 @pytest.mark.parametrize("name", ["mixmatch", "pimodel", "meanteacher", "remixmatch", "vat"])

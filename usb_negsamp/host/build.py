@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from semilearn import algorithms, imb_algorithms
 from semilearn.core.utils import build, misc
+from torch import nn
 from torch.utils.data import DataLoader, default_collate
 
 from usb_negsamp.errors import ConfigError
@@ -19,6 +21,8 @@ from usb_negsamp.host.randomness import keyed_randomness
 from usb_negsamp.host.transfer import on_device
 
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "not enough memory")
+SIZED = ("timm:", "torchvision:")
+"""Beginnings of names of networks whose builders take ``img_size``, and pass it on where a network is of one size."""
 
 
 class Built(NamedTuple):
@@ -37,12 +41,24 @@ def build_algorithm(args: Any, logger: Any = None, tb_log: Any = None) -> Built:
     """
     check_pretrained(args.net)
     with _lack_of_memory_named(args):
-        net_builder = naming_what_is_absent(args.net, build.get_net_builder(args.net, args.net_from_name))
+        net_builder = naming_what_is_absent(args.net, net_builder_of(args))
         get = algorithms.get_algorithm if args.imb_algorithm is None else imb_algorithms.get_imb_algorithm
         algorithm = get(args, net_builder, tb_log, logger)
         algorithm.model = misc.send_model_cuda(args, algorithm.model, clip_batch=False)
         algorithm.ema_model = misc.send_model_cuda(args, algorithm.ema_model, clip_batch=False)
     return Built(algorithm, built_data_of(algorithm))
+
+
+def net_builder_of(args: Any) -> Callable[..., nn.Module]:
+    """The builder of the network that ``args`` name, for images of their size.
+
+    Raises:
+        ConfigError: an unknown network.
+    """
+    builder: Callable[..., nn.Module] = build.get_net_builder(args.net, args.net_from_name)
+    if args.net.startswith(SIZED) or args.net_from_name:
+        return functools.partial(builder, img_size=args.img_size)
+    return builder
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.evaluation.network_alone import algorithm_of_network
@@ -37,3 +38,8 @@ def test_an_imbalanced_algorithm_is_refused(tmp_path: Path) -> None:
     args = tiny_arguments("supervised", tmp_path, imb_algorithm="abc")
     with pytest.raises(ConfigError, match=r"imb_algorithm: expected none for a network without its data, but .* abc"):
         algorithm_of_network(args)
+
+
+def test_a_transformer_of_timm_is_one_for_the_images_of_the_run(tmp_path: Path) -> None:
+    args = tiny_arguments("supervised", tmp_path, net="timm:vit_tiny_patch16_224", img_size=32)
+    assert algorithm_of_network(args).model(torch.zeros(1, 3, 32, 32))["logits"].shape == (1, 10)

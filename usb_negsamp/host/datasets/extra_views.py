@@ -84,5 +84,14 @@ def name_of_views(algorithm: str) -> str:
 
 def views_read(algorithm: str, args: Any) -> tuple[str, ...]:
     """Batch keys of unlabeled views that a registered algorithm reads beside those of its base."""
-    needed = getattr(ALGORITHMS[algorithm], "views_needed", None) if algorithm in ALGORITHMS else None
+    return _told_by(algorithm, "views_needed", args)
+
+
+def labeled_views_read(algorithm: str, args: Any) -> tuple[str, ...]:
+    """Batch keys of labeled views that a registered algorithm reads beside the host's one."""
+    return _told_by(algorithm, "labeled_views_needed", args)
+
+
+def _told_by(algorithm: str, name: str, args: Any) -> tuple[str, ...]:
+    needed = getattr(ALGORITHMS[algorithm], name, None) if algorithm in ALGORITHMS else None
     return () if needed is None else tuple(dict.fromkeys(needed(args)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from semilearn.core.utils import build
 from torch import nn
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host import ALGORITHMS
 from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.build import net_builder_of
 
 
 class _NetworkIsThere(BaseException):
@@ -37,9 +37,7 @@ def algorithm_of_network(args: Any) -> HostAlgorithm:
     unfinished = alone.__new__(alone)
     args.use_pretrain = False
     try:
-        unfinished.__init__(
-            args=args, net_builder=build.get_net_builder(args.net, args.net_from_name), tb_log=None, logger=None
-        )
+        unfinished.__init__(args=args, net_builder=net_builder_of(args), tb_log=None, logger=None)
     except _NetworkIsThere:
         return cast("HostAlgorithm", unfinished)
     raise ConfigError(f"{args.algorithm}: expected an algorithm of the host's kind, which builds its network once")

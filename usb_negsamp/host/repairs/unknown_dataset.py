@@ -25,9 +25,9 @@ from usb_negsamp.data.sources.empty_folders import no_empty_folders_left
 from usb_negsamp.errors import ConfigError, unknown
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.drawn_splits import noted_splits
-from usb_negsamp.host.datasets.extra_views import OF_ALGORITHM, name_of_views, views_read
+from usb_negsamp.host.datasets.extra_views import OF_ALGORITHM, labeled_views_read, name_of_views, views_read
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, known_names
-from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_views
+from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_labeled_views, add_views
 from usb_negsamp.host.patching import replace_everywhere
 
 DOWNLOADED = frozenset({"cifar10", "cifar100", "eurosat", "food101", "stl10", "svhn", "tissuemnist"})
@@ -88,6 +88,7 @@ def apply() -> None:
             loaded = DatasetDict(loaded, BuiltData(num_labels, split_digest=digests[-1] if digests else None))
         if getattr(args, "own_loaders", False):
             add_views(loaded, views_read(algorithm, args))
+            add_labeled_views(loaded, labeled_views_read(algorithm, args))
         return loaded
 
     replace_everywhere(original, get_dataset)

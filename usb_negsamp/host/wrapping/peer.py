@@ -26,7 +26,6 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.checkpoints.run_state import restore_run_state
 from usb_negsamp.host.datasets.renamed_view import RenamedView, renamed
-from usb_negsamp.host.datasets.texts_and_sounds.further_views import with_views
 from usb_negsamp.host.randomness import generator_states, keyed_randomness, mix
 from usb_negsamp.host.wrapping.iteration import step_number
 from usb_negsamp.host.wrapping.paired_scaler import FirstScaler, pair_scalers
@@ -224,12 +223,10 @@ class PairWrapper(Wrapper):
         """The algorithm of each of the two networks."""
         return cls._bases_inside()[-1]
 
-    def set_dataset(self) -> Any:
-        """The base's data sets; labeled samples have the peer's view too."""
-        dataset_dict = super().set_dataset()
-        if dataset_dict is not None:
-            dataset_dict["train_lb"] = with_views(dataset_dict["train_lb"], (PEER_VIEW,))
-        return dataset_dict
+    @classmethod
+    def labeled_views_needed(cls, args: Any) -> tuple[str, ...]:
+        """Those of the wrappers inside, and the peer's."""
+        return (*super().labeled_views_needed(args), PEER_VIEW)
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
         """Prepare the host's batch, and keep all that was offered for the peer."""

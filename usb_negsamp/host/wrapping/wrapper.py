@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host.algorithm import HostAlgorithm
-from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_views
+from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_labeled_views, add_views
 from usb_negsamp.host.own_arguments import host_argument
 from usb_negsamp.host.wrapping.passes.logits_tape import LogitsTape, View, evaluated_logits
 from usb_negsamp.key import Key
@@ -90,6 +90,7 @@ class Wrapper(AroundAlgorithm):
         self.batch = {}
         self._said: set[str] = set()
         self.unlabeled_views = tuple(dict.fromkeys(self.views_needed(args)))
+        self._views_of_step = frozenset(inspect.signature(self.train_step).parameters)
         super().__init__(args, *rest, **kwargs)
 
     @classmethod
@@ -101,6 +102,17 @@ class Wrapper(AroundAlgorithm):
     def views_needed(cls, args: Any) -> tuple[str, ...]:
         """Batch keys of unlabeled views that this wrapper, and those inside, read."""
         return ()
+
+    @classmethod
+    def labeled_views_needed(cls, args: Any) -> tuple[str, ...]:
+        """Batch keys of labeled views beside the host's one that this wrapper, and those inside, read."""
+        return ()
+
+    def set_dataset(self) -> Any:
+        """The host's data sets; labeled samples carry the views that wrappers read, too."""
+        dataset_dict = super().set_dataset()
+        add_labeled_views(dataset_dict, self.labeled_views_needed(self.args))
+        return dataset_dict
 
     def set_data_loader(self) -> Any:
         """The host's loaders; unlabeled samples carry the views that wrappers read, too."""
@@ -134,12 +146,26 @@ class Wrapper(AroundAlgorithm):
         super().set_hooks()
 
     def process_batch(self, input_args: Any = None, **kwargs: Any) -> dict[str, Any]:
-        """Prepare the host's batch, and keep the unlabeled views beside it."""
+        """Prepare the host's batch, and keep the unlabeled views beside it.
+
+        Raises:
+            ConfigError: the loaders do not give a view that the step takes because a wrapper asked for it.
+        """
         step_input = super().process_batch(input_args, **kwargs)
+        if input_args is None:
+            self._check_offered(kwargs)
         wanted = [key for key in self.unlabeled_views if key not in step_input and key in kwargs]
         extra = super().process_batch(wanted, **kwargs) if wanted else {}
         self.batch = Batch({**step_input, **extra})
         return step_input
+
+    def _check_offered(self, offered: Mapping[str, Any]) -> None:
+        asked_for = self.labeled_views_needed(self.args)
+        # Stages of labeled batches alone, as Dash's warm-up, have no unlabeled view to miss.
+        if "x_ulb_w" in offered:
+            asked_for += self.unlabeled_views
+        for view in set(asked_for).intersection(self._views_of_step):
+            _ = Batch(offered)[view]
 
     def logits_of(self, view: str, *, with_grad: bool = True) -> Tensor:
         """Logits (N, K) of the batch's ``view`` by the network's own weights.

@@ -7,7 +7,7 @@ from typing import Any
 from semilearn.datasets import get_collactor
 
 from usb_negsamp.errors import expected
-from usb_negsamp.host.datasets.extra_views import NO_STRONG_VIEW
+from usb_negsamp.host.datasets.extra_views import NO_STRONG_VIEW, views_read
 from usb_negsamp.host.datasets.registry import Loader
 from usb_negsamp.host.datasets.texts_and_sounds.pretrained import named_where_absent
 from usb_negsamp.host.datasets.texts_and_sounds.splits import GIVEN_LABELED_PART, split_closed, split_open
@@ -27,8 +27,8 @@ def texts_or_sounds(host_loader: Loader) -> Loader:
         include_lb_to_ulb: bool = True,
     ) -> dict[str, Any]:
         check_net(args.net, dataset)
-        if medium_of(dataset) is SOUND and algorithm not in NO_STRONG_VIEW:
-            check_sound_effects(f"algorithm {algorithm} with dataset {dataset}")
+        if medium_of(dataset) is SOUND:
+            check_strong_views(args, algorithm, dataset)
         with named_where_absent(args.net):
             collate = get_collactor(args, args.net)
         # As the supervised bound has them, all training samples are in one data set.
@@ -54,17 +54,25 @@ def texts_or_sounds(host_loader: Loader) -> Loader:
     return load
 
 
-def check_sound_effects(what: str) -> None:
-    """Refuse the host's strong view of a sound where torchaudio does not make it any more.
+def check_strong_views(args: Any, algorithm: str, dataset: str) -> None:
+    """Refuse strong views of sounds where torchaudio does not make the host's any more.
+
+    Args:
+        args: the run's arguments.
+        algorithm: the name by which the host's data sets choose the views of a sample.
+        dataset: of sounds.
 
     Raises:
-        ConfigError: it does not.
+        ConfigError: it does not, and the algorithm or what is wrapped around it reads one.
     """
     import torchaudio
 
-    if not hasattr(torchaudio, "sox_effects"):
-        raise expected(
-            what,
-            "a torchaudio that has sox_effects, which makes the host's strong view of a sound",
-            f"torchaudio {torchaudio.__version__}",
-        )
+    of_wrappers = any("_s" in view for view in views_read(args.algorithm, args))
+    if hasattr(torchaudio, "sox_effects") or (algorithm in NO_STRONG_VIEW and not of_wrappers):
+        return
+    raise expected(
+        f"algorithm {args.algorithm} with dataset {dataset}",
+        "a torchaudio that has sox_effects, which makes the host's strong view of a sound",
+        f"torchaudio {torchaudio.__version__}",
+        "; weak views do without (dnll_views, ns3l_view)" if algorithm in NO_STRONG_VIEW else "",
+    )

@@ -81,6 +81,12 @@ def add_views(data: Any, views: tuple[str, ...]) -> None:
         data["train_ulb"] = with_views(data["train_ulb"], views)
 
 
+def add_labeled_views(data: Any, views: tuple[str, ...]) -> None:
+    """Let the labeled samples in a dictionary of data sets carry ``views``, too."""
+    if views and data is not None:
+        data["train_lb"] = with_views(data["train_lb"], views)
+
+
 def has_strong_view(dataset: Any) -> bool:
     """Whether the samples of one of the host's data sets have a strong view."""
     if is_of_texts_or_sounds(dataset):
