@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The day a GPU is there: tests on it, what a step costs on it, and VAT + NS3L on CIFAR-10 for the minutes that are left.
+# The day a GPU is there: tests on it, what a step costs on it, and the papers' own CIFAR-10 tables for the minutes that are
+# left: VAT + NS3L, then VAT with SPL, then DNLL's, then the rest of NS3L's.
 # Needs no network: Python's packages (PyTorch with CUDA, semilearn and what pyproject.toml names) are there already.
 #
 #   benchmarks/gpu.sh [MINUTES]         default 60; the same command again goes on with what is not done yet
 #   OUT=folder PYTHON=python3 CIFAR10=folder DEVICE=cuda benchmarks/gpu.sh 15
 #
-# CIFAR10 is a folder of images (train/CLASS/*, test/CLASS/*); without it the training is of images of digits.
-# Leaves in OUT (default: gpu): log.txt, bench/bench.csv and bench/bench.md, and the run vat_ns3l/ with its results.
+# CIFAR10 is a folder of images (train/CLASS/*, test/CLASS/*); without it one run of VAT + NS3L on images of digits.
+# Leaves in OUT (default: gpu): log.txt, bench/bench.csv and bench/bench.md, and a folder a table with its rows and pages.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 minutes=${1:-60}
@@ -46,23 +47,29 @@ once tests 35 "$python" -m pytest -q -p no:cacheprovider -m gpu tests
 once bench 60 "$python" -m usb_negsamp bench --device "$device" --options all --turns "${TURNS:-5}" \
     --steps "${STEPS:-20}" ${CASE:+--case "$CASE"} ${BENCH_KEYS:-} --out "$out/bench"
 
-if [ -n "${CIFAR10:-}" ]; then
-    data=(--dataset image_folder --data_dir "$CIFAR10")
-    config=ns3l/table1_cifar10_vat_ns3l
-else
-    data=()
-    config=vat_ns3l_digits
-fi
-run=$out/vat_ns3l
-resume=()
-[ -f "$run/manifest.json" ] && resume=(--resume)
-if ! grep -q '"exit_reason": "finished"' "$run/manifest.json" 2> /dev/null; then
-    part 95 "$python" -m usb_negsamp train --c "$config" "${data[@]}" --device "$device" ${TRAIN_KEYS:-} \
-        --save_dir "$out" --save_name vat_ns3l "${resume[@]}"
-    code=$?
-    # 124: the minutes are over; the run ended in order with a checkpoint, and the same command goes on.
+trained() { # trained COMMAND: a training for what is left, which ends in order at its time and goes on at the next start
+    part 95 "$python" -m usb_negsamp "$@" --device "$device" ${TRAIN_KEYS:-}
+    local code=$?
     [ $code = 0 ] || [ $code = 124 ] || [ $code = 130 ] || failures=$((failures + 1))
+    return $code
+}
+
+if [ -n "${CIFAR10:-}" ]; then
+    # The papers' own tables, in the order of what is asked for first; a table whose rows are all there ends at once.
+    images=(--dataset image_folder --data_dir "$CIFAR10" --save_dir "$out")
+    trained reproduce cifar10/ns3l --scale full --only table1_cifar10_vat_ns3l "${images[@]}" &&
+        trained reproduce cifar10/spl --scale full --only table1_cifar10_vat,table1_cifar10_vat_spl "${images[@]}" &&
+        trained reproduce cifar10/dnll --scale full "${images[@]}" &&
+        trained reproduce cifar10/ns3l --scale full "${images[@]}"
+else
+    resume=()
+    [ -f "$out/vat_ns3l/manifest.json" ] && resume=(--resume)
+    if ! grep -q '"exit_reason": "finished"' "$out/vat_ns3l/manifest.json" 2> /dev/null; then
+        trained train --c vat_ns3l_digits --save_dir "$out" --save_name vat_ns3l "${resume[@]}"
+    fi
 fi
-[ -f "$run/results.csv" ] && "$python" -m usb_negsamp report "$run"
+for results in "$out"/*/results.csv; do
+    [ -f "$results" ] && "$python" -m usb_negsamp report "$(dirname "$results")"
+done
 echo "== $failures parts failed; $out"
 exit $((failures > 0))

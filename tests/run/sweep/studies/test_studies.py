@@ -217,6 +217,9 @@ def test_at_full_scale_it_is_the_paper_s_table(
     trained = [line for line in of_study.splitlines() if line.startswith("usb-negsamp train")]
     assert trained
     assert trained == [line for line in of_paper.splitlines() if line.startswith("usb-negsamp train")]
+    assert reproduce(path, "--scale", "full", "--seeds", 1, "--dry_run", "--only", "vat") == 0
+    assert capsys.readouterr().out == of_study, "of those that are the study's"
+    assert reproduce(path, "--scale", "full", "--only", "svhn") == 2
 
 
 WHOLE = {

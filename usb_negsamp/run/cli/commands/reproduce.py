@@ -77,20 +77,20 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError("reproduce takes the table's own configurations: --c cannot be given")
     if "save_name" in request.given:
         raise ConfigError("save_name cannot be given: a table names its folders itself; give save_dir")
-    table, only = options.table, options.only
+    table, only, within = options.table, options.only, None
     path = find_study(table)
     if path is not None:
         study = read_study(path)
         if options.scale is None:
             save_dir = Path(options.save_dir or SAVE_DIR)
             return reproduce_study(study, request, only=only, save_dir=save_dir, dry_run=options.dry_run)
-        table, words = study.at_scale(options.scale)
-        only = only or words
+        table, within = study.at_scale(options.scale)
     return reproduce(
         table,
         request,
         scale=options.scale or "full",
         only=only,
+        within=within,
         save_dir=options.save_dir,
         dry_run=options.dry_run,
     )

@@ -36,6 +36,7 @@ def reproduce(
     *,
     scale: str = "full",
     only: str | None = None,
+    within: str | None = None,
     save_dir: str | None = None,
     dry_run: bool = False,
 ) -> int:
@@ -46,6 +47,7 @@ def reproduce(
         request: what all runs share, and how they are worked off.
         scale: how large the runs are, a name in ``SCALES``.
         only: names, or words of names, of the configurations to train, between commas; None, all.
+        within: as ``only``, of which ``only`` chooses; None, of all.
         save_dir: where the table's folder comes to be; None, the folder of all runs.
         dry_run: whether to print the commands and train nothing.
 
@@ -53,7 +55,8 @@ def reproduce(
         ConfigError: no such table, no such configuration in it, or a run that cannot be.
     """
     size = SCALES[scale]
-    rows = [_scaled(row, size) for row in chosen_rows(table, only, request.given.keys() | request.grid.keys())]
+    given = request.given.keys() | request.grid.keys()
+    rows = [_scaled(row, size) for row in chosen_rows(table, only, given, within)]
     directory = Path(save_dir or SAVE_DIR) / folder_name(table, size)
     of_all = dataclasses.replace(
         request,
@@ -63,7 +66,7 @@ def reproduce(
     check_place(of_all)
     plans = [make_plan(_request_of(row, of_all)) for row in rows]
     plan = _joined(directory, plans)
-    cited = cited_rows(table) if only is None else ()
+    cited = cited_rows(table) if only is None and within is None else ()
     if dry_run:
         for run in plan.runs:
             print(shlex.join(["usb-negsamp", "train", *run.argv]))

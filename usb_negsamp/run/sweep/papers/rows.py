@@ -64,18 +64,21 @@ def table_name(paper: str, place: str) -> str:
     return f"{paper}/{place.lower().replace(' ', '')}"
 
 
-def chosen_rows(table: str, only: str | None = None, given: Set[str] = frozenset()) -> list[PaperRow]:
+def chosen_rows(
+    table: str, only: str | None = None, given: Set[str] = frozenset(), within: str | None = None
+) -> list[PaperRow]:
     """Return the rows of a table, or of one configuration.
 
     Args:
         table: its name, e.g. ``ns3l/table1``, or that of one of our configurations.
         only: names, or words of names, of its configurations between commas; None, all.
         given: keys that all runs are given, of which no row may be a variant.
+        within: as ``only``, of which ``only`` chooses; None, of all.
 
     Raises:
         ConfigError: no such table, no such configuration in it, or nothing is left of it.
     """
-    headers = _chosen_files(table, only)
+    headers = _chosen_files(table, within, only)
     rows = [row for path, header in headers.items() for row in _rows_of(path, header, table, given)]
     if not rows:
         varied = {key for header in headers.values() for variant in header.variants for key, _ in variant.keys}
@@ -99,7 +102,7 @@ def _rows_of(path: Path, header: Header, table: str, given: Set[str]) -> Iterato
             yield PaperRow(f"{path.stem}_{variant.name}", title, variant.expected, path, variant.keys)
 
 
-def _chosen_files(table: str, only: str | None) -> dict[Path, Header]:
+def _chosen_files(table: str, *choices: str | None) -> dict[Path, Header]:
     available, configs = tables(), packaged_configs()
     if table not in available:
         if plain_name(table) not in configs:
@@ -107,7 +110,7 @@ def _chosen_files(table: str, only: str | None) -> dict[Path, Header]:
             raise unknown("table", table, known if did_you_mean(table, known) else available)
         path = configs[plain_name(table)]
         available = {table: {path: read_header(path)}}
-    if only is None:
-        return available[table]
-    names = chosen_names([path.stem for path in available[table]], only)
+    names = [path.stem for path in available[table]]
+    for only in choices:
+        names = names if only is None else chosen_names(names, only)
     return {path: header for path, header in available[table].items() if path.stem in names}
