@@ -16,6 +16,7 @@ from semilearn.datasets import utils
 from semilearn.datasets.cv_datasets import food101 as food101_module
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.host.datasets.build import offer_sources
 from usb_negsamp.host.datasets.built_data import BuiltData, DatasetDict
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, HOST_DATASETS, known_names
 from usb_negsamp.host.patching import undone
@@ -181,3 +182,12 @@ def test_the_split_that_the_hosts_own_loader_draws_is_recorded(monkeypatch: pyte
 
 def test_loaders_given_by_the_user_need_no_known_name() -> None:
     assert _load("mnist", args=Namespace(own_loaders=True)) is None
+
+
+def test_a_host_that_lists_its_data_sets_lists_ours_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = ["cifar10"]
+    monkeypatch.setattr(semilearn.core.utils.build, "DATASETS", listed, raising=False)
+    offer_sources()
+    offer_sources()
+    assert {"digits", "food101"} <= set(listed)
+    assert len(set(listed)) == len(listed)

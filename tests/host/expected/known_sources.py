@@ -1,7 +1,7 @@
 """Fingerprints of what repairs and options take the place of, in the host that Python finds.
 
-After a change of what is replaced, or for another version of the host, the list is written anew; CHECKOUT is the host's
-git main, beside the version that is installed::
+After a change of what is replaced, or of the series in ``patches/upstream``, or for another version of the host, the
+list is written anew; CHECKOUT is a clone of the host's git main, beside the version that is installed::
 
     USB_CHECKOUT=CHECKOUT python tests/host/expected/known_sources.py --write
 """
@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
-SOURCES = Path(__file__).parents[3] / "usb_negsamp/host/expected/sources.py"
+ROOT = Path(__file__).parents[3]
+SOURCES = ROOT / "usb_negsamp/host/expected/sources.py"
 # Everything is known, and what is asked for is printed.
 ASKED = """
 import collections, json, sys, types
@@ -39,15 +42,26 @@ def asked_of(checkout: str | None = None) -> dict[str, list[str]]:
     environment = {**os.environ, **({"PYTHONPATH": checkout} if checkout else {})}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ASKED],
-        capture_output=True, text=True, check=True, env=environment, cwd=SOURCES.parents[3],
+        capture_output=True, text=True, check=True, env=environment, cwd=ROOT,
     )  # fmt: skip
     found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
+def with_the_series(checkout: str, folder: Path) -> str:
+    """A clone of ``checkout`` in ``folder``, which is not there yet, with the patches of ``patches/upstream``."""
+    series = runpy.run_path(str(ROOT / ".ci/upstream_series.py"))
+    series["clone"](Path(checkout).resolve(), folder)
+    series["apply"](folder)
+    return str(folder)
+
+
 def main() -> None:
     """Write the list."""
-    hosts = [asked_of(), asked_of(os.environ["USB_CHECKOUT"])]
+    checkout = os.environ["USB_CHECKOUT"]
+    with tempfile.TemporaryDirectory() as scratch:
+        patched = with_the_series(checkout, Path(scratch) / "host")
+        hosts = [asked_of(), asked_of(checkout), asked_of(patched)]
     lines = []
     for name in sorted({name for host in hosts for name in host}):
         values = list(dict.fromkeys(value for host in hosts for value in host.get(name, ())))

@@ -6,6 +6,7 @@ import ast
 import functools
 import os
 import types
+from pathlib import Path
 from typing import Any
 
 import known_sources
@@ -36,6 +37,13 @@ def other(number: int, factor: int = 2) -> int:
     return number * factor + 1
 
 
+def wrapped_by_us(function: Any) -> Any:
+    """What a repair that calls the host's function leaves in its place."""
+    module: dict[str, Any] = {"__name__": "usb_negsamp.host.repairs.example", "function": function}
+    exec("def around(*args, **kwargs):\n    return function(*args, **kwargs)", module)
+    return functools.wraps(function)(module["around"])
+
+
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"{hosts.__module__}.hosts"
@@ -54,6 +62,12 @@ def test_another_function_fits_where_the_hosts_is_known(known: None) -> None:
 
 def test_a_decorator_of_pytorch_does_not_hide_the_function(known: None) -> None:
     check_fit(torch.no_grad()(hosts), other)
+
+
+def test_a_wrapper_of_ours_does_not_hide_the_function(known: None) -> None:
+    check_fit(wrapped_by_us(hosts), other)
+    with pytest.raises(DoesNotFit, match=r"\.other is not as it is known"):
+        check_fit(wrapped_by_us(other), hosts)
 
 
 def test_what_somebody_else_put_around_the_hosts_function_stays(known: None) -> None:
@@ -137,17 +151,21 @@ def test_nothing_steps_aside_in_the_host_that_is_installed() -> None:
     assert patching.stepped_aside() == {}
 
 
+needs_checkout = pytest.mark.skipif(not os.environ.get("USB_CHECKOUT"), reason="USB_CHECKOUT names no checkout")
+
+
 @pytest.mark.parametrize(
-    "checkout",
+    "host",
     [
-        None,
-        pytest.param(
-            os.environ.get("USB_CHECKOUT"),
-            marks=pytest.mark.skipif(not os.environ.get("USB_CHECKOUT"), reason="USB_CHECKOUT names no checkout"),
-        ),
+        "installed",
+        pytest.param("checkout", marks=needs_checkout),
+        pytest.param("with series", marks=needs_checkout),
     ],
 )
-def test_every_source_that_is_replaced_is_known(checkout: str | None) -> None:
+def test_every_source_that_is_replaced_is_known(host: str, tmp_path: Path) -> None:
+    checkout = None if host == "installed" else os.environ["USB_CHECKOUT"]
+    if checkout and host == "with series":
+        checkout = known_sources.with_the_series(checkout, tmp_path / "host")
     asked = known_sources.asked_of(checkout)
     assert asked
     assert {name: values for name, values in asked.items() if not set(values) <= set(KNOWN.get(name, ()))} == {}

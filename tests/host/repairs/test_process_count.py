@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from usb_negsamp.host import patching
+from usb_negsamp.host import device, patching
 from usb_negsamp.testing import build_tiny, train_tiny
 
 
@@ -41,3 +41,20 @@ def test_torchruns_count_of_local_processes_is_taken(tmp_path, monkeypatch):
 
 def test_training_runs_to_its_end(tmp_path):
     assert train_tiny("fixmatch", tmp_path).it == 10
+
+
+def test_a_script_that_selects_no_device_trains_on_the_cpu(monkeypatch):
+    from argparse import Namespace
+
+    import torch
+    from semilearn.core import AlgorithmBase
+
+    hosts = inspect.unwrap(AlgorithmBase.__init__)
+    monkeypatch.setattr(hosts, "__code__", (lambda self, args, net_builder: None).__code__)
+    algorithm = AlgorithmBase.__new__(AlgorithmBase)
+    algorithm.distributed, algorithm.world_size = False, 1
+    with device.selection_kept():
+        device.select("cpu")
+        monkeypatch.setattr(torch.Tensor, "cuda", lambda *args: pytest.fail("no GPU is there"))
+        AlgorithmBase.__init__(algorithm, Namespace(), None)
+        assert torch.ones(1).cuda(0).item() == 1

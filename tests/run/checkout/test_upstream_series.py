@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import venv
 from pathlib import Path
 
 import pytest
+from host_series import FOLDER, PATCHES, needs_checkout, run, succeeded
 
 ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / "patches" / "upstream"
-PATCHES = sorted(FOLDER.glob("*.patch"))
 OURS = ("usb_negsamp", "usb-negsamp", "semilearn")
-
-needs_checkout = pytest.mark.skipif(
-    not os.environ.get("USB_CHECKOUT"), reason="USB_CHECKOUT does not name a checkout of the host"
-)
 
 
 def message(patch: Path) -> str:
@@ -65,36 +59,6 @@ def test_the_modules_that_the_page_of_patches_names_are_there():
 
 
 # --- on a real checkout
-
-
-def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "USB_PLUGINS")}
-    return subprocess.run(
-        list(map(str, command)), cwd=cwd, env={**kept, "CUDA_VISIBLE_DEVICES": "", **variables},
-        capture_output=True, text=True,
-    )  # fmt: skip
-
-
-def succeeded(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the host with the series applied."""
-    folder = tmp_path_factory.mktemp("upstream") / "host"
-    checkout = Path(os.environ["USB_CHECKOUT"]).resolve()
-    if not (checkout / ".git").exists():
-        pytest.skip("USB_CHECKOUT is no git repository")
-    commit = (FOLDER / "base").read_text().strip()
-    if run("git", "cat-file", "-e", commit, cwd=checkout).returncode:
-        pytest.skip(f"USB_CHECKOUT has no commit {commit[:7]}, which the series is made for")
-    succeeded(run("git", "clone", "--quiet", "--shared", "--no-checkout", checkout, folder, cwd=checkout))
-    succeeded(run("git", "checkout", "--quiet", "--detach", commit, cwd=folder))
-    identity = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    succeeded(run("git", *identity, "am", "--quiet", "--keep-non-patch", *PATCHES, cwd=folder))
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,7 @@ from usb_negsamp.host.datasets.dataset_parts import (
 )
 from usb_negsamp.host.datasets.domain_adaptation import adapts, build_adaptation
 from usb_negsamp.host.datasets.open_set import build_open_set, check_even
-from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, Loader
+from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, Loader, list_in_host
 from usb_negsamp.host.datasets.texts_and_sounds.build import texts_or_sounds
 from usb_negsamp.media import MEDIA
 from usb_negsamp.value_types import ALL
@@ -175,3 +175,4 @@ def offer_sources() -> None:
     for medium in MEDIA:
         for name in medium.datasets:
             EXTRA_DATASETS.setdefault(name, texts_or_sounds(host_loader))
+    list_in_host(EXTRA_DATASETS)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from semilearn.core.utils import build
@@ -66,6 +66,13 @@ def known_names() -> list[str]:
     """Names of the data sets that this host, or ``EXTRA_DATASETS``, can load."""
     mentioned = set(_text_constants(inspect.unwrap(build.get_dataset).__code__.co_consts))
     return sorted({*EXTRA_DATASETS, *mentioned.intersection(HOST_DATASETS)})
+
+
+def list_in_host(names: Iterable[str]) -> None:
+    """Add ``names`` to the data sets that the host takes for known, where it has a list of them (``DATASETS``)."""
+    listed = getattr(build, "DATASETS", None)
+    if listed is not None:
+        listed += [name for name in names if name not in listed]
 
 
 def _text_constants(constants: Any) -> Iterator[str]:

@@ -81,16 +81,16 @@ def _check_function(original: FunctionType, value: Any) -> None:
         if not takes_the_same(value, original):
             raise DoesNotFit(f"{_name_of(original)} takes other arguments than are known")
         return
-    inner = _without_decorators(original)
+    inner = _without_wrappers(original)
     if not _is_among(inner.__globals__["__name__"], _NO_HOSTS) and fingerprint(inner) not in KNOWN.get(
         _name_of(inner), ()
     ):
         raise DoesNotFit(f"{_name_of(inner)} is not as it is known, in {inner.__code__.co_filename}")
 
 
-def _without_decorators(function: FunctionType) -> FunctionType:
-    """What PyTorch's decorators, as ``no_grad``, are around."""
-    while _is_among(function.__globals__["__name__"], ("torch",)) and hasattr(function, "__wrapped__"):
+def _without_wrappers(function: FunctionType) -> FunctionType:
+    """What PyTorch's decorators, as ``no_grad``, and our wrappers of the host's functions are around."""
+    while _is_among(function.__globals__["__name__"], _NO_HOSTS) and hasattr(function, "__wrapped__"):
         function = function.__wrapped__
     return function
 

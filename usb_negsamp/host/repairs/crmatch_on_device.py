@@ -14,12 +14,17 @@ from semilearn.algorithms.crmatch.crmatch import CRMatch
 from usb_negsamp.host.patching import replace
 from usb_negsamp.host.rewriting import expression, rewritten
 
+_MADE_ON_THE_HOST = (
+    "torch.ones(logits_ds_s.size(0)).float().cuda(self.gpu)",
+    "torch.ones(logits_ds_s.size(0)).float().to(self.device)",
+)
+
 
 class _MadeOnTheDevice(ast.NodeTransformer):
-    """Writes ``torch.ones(n, device=...)`` for ``torch.ones(n).float().cuda(self.gpu)``."""
+    """Writes ``torch.ones(n, device=...)`` for the copy of ``torch.ones(n).float()``."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if ast.unparse(node) == "torch.ones(logits_ds_s.size(0)).float().cuda(self.gpu)":
+        if ast.unparse(node) in _MADE_ON_THE_HOST:
             return expression("torch.ones(logits_ds_s.size(0), device=logits_ds_s.device)", node)
         return self.generic_visit(node)
 

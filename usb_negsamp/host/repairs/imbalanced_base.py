@@ -45,8 +45,8 @@ def apply() -> None:
         return composed(args=args, net_builder=net_builder, tb_log=tb_log, logger=logger)
 
     @functools.wraps(original_send)
-    def send_model_cuda(args: Any, model: nn.Module, clip_batch: bool = False) -> nn.Module:
-        sent = original_send(args, model, clip_batch)
+    def send_model_cuda(args: Any, model: nn.Module, *rest: Any, **options: Any) -> nn.Module:
+        sent = original_send(args, model, *rest, **options)
         bare = not isinstance(sent, (DataParallel, DistributedDataParallel))
         return SingleDevice(sent) if bare and getattr(args, "imb_algorithm", None) else sent
 

@@ -80,6 +80,8 @@ def apply() -> None:
             device.select("cpu")
         elif config.gpu is None:
             config.gpu = algorithm.gpu = algorithm.args.gpu = 0
+        # Where the host's own methods find it, those that take a device.
+        self.device = device.selected()
         torch.cuda.set_device(config.gpu)
         algorithm.model = algorithm.model.cuda(config.gpu)
         algorithm.ema_model = algorithm.ema_model.cuda(config.gpu)

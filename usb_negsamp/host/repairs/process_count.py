@@ -24,8 +24,12 @@ def apply() -> None:
 
     @functools.wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        on_cpu = device.selected().type == "cpu"
+        if on_cpu:
+            # Nobody need have selected anything: a script of the host's own that trains where there is no GPU.
+            device.select("cpu")
         original(self, *args, **kwargs)
-        if device.selected().type == "cpu":
+        if on_cpu:
             self.ngpus_per_node = int(os.environ.get("LOCAL_WORLD_SIZE", self.world_size)) if self.distributed else 1
 
     replace(AlgorithmBase, "__init__", __init__)
