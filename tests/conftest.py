@@ -3,7 +3,8 @@
 The suite runs two processes side by side, and bit-for-bit tests need a fixed order. A test is of the lane ``runs``
 where its folder trains, and of the lane ``unit`` elsewhere: ``pytest -n 2 -m "not runs"``, ``pytest -n 2 -m runs``.
 
-Tests in ``browser`` open a page in headless Chromium: ``pytest -m browser``.
+Tests in ``browser`` open a page in headless Chromium: ``pytest -m browser``. Tests marked ``slurm`` start a SLURM of
+one node: ``pytest -m slurm``.
 
 Tests marked ``gpu`` need a GPU, and are skipped without one. ``pytest -m pretend_cuda`` runs them, and many runs more,
 on one that is pretended (``pretended_gpu.py``).
@@ -51,6 +52,8 @@ RUNS = (
 """Folders of tests that train."""
 BROWSER = "browser"
 """Folder and marker of the tests that need a browser; they are left out unless asked for."""
+SLURM = "slurm"
+"""Marker of the tests that start a SLURM; they are left out unless asked for."""
 NO_GPU = "needs a GPU, or the program that pretends one (the environment variable PRETEND_CUDA) and -m pretend_cuda"
 
 
@@ -80,10 +83,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark the tests that train, and those of the lanes that are left out unless asked for."""
     long_lane = []
     in_browser = []
+    on_slurm = []
     for item in items:
         if item.path.is_relative_to(HERE / BROWSER):
             item.add_marker(BROWSER)
             in_browser.append(item)
+        if item.get_closest_marker(SLURM) is not None:
+            on_slurm.append(item)
         if any(item.path.is_relative_to(HERE / folder) for folder in RUNS):
             item.add_marker("runs")
         needs_gpu = item.get_closest_marker("gpu") is not None
@@ -95,6 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 long_lane.append(item)
     left_out = [] if pretended_gpu.is_wanted(config.option.markexpr) else long_lane
     left_out += [] if BROWSER in config.option.markexpr else in_browser
+    left_out += [] if SLURM in config.option.markexpr else on_slurm
     if left_out:
         items[:] = [item for item in items if item not in set(left_out)]
         config.hook.pytest_deselected(items=left_out)

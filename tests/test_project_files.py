@@ -224,6 +224,7 @@ STAND_INS = {
     "python": 'echo "python $*"',
     "ruff": 'echo "ruff $*"',
     "chromedriver": "exit 0",
+    "slurmctld": "exit 0",
     "mkdocs": 'echo "mkdocs $*"',
     "pytest": 'echo "pytest $*"; printf "  unit: 61\\n  runs: 3600\\n" >> "${LANE_TIMES:-/dev/null}"',
 }
@@ -257,9 +258,10 @@ def test_a_run_of_ci_goes_through_all_lanes_and_says_what_each_took(stand_in_clo
     assert "pytest -n 2" in lines
     assert "pytest -rs -m pretend_cuda and gpu" in lines
     assert "pytest -rs -m browser" in lines
+    assert "pytest -rs -m slurm" in lines
     assert any(line.startswith("mkdocs build --strict ") for line in lines)
     table = dict(re.findall(r"^ *(\S.*?) +(\d+:\d\d)$", done.stdout, flags=re.MULTILINE))
-    tests = ["unit", "runs", "unit tests and runs", "pretended GPU", "browser"]
+    tests = ["unit", "runs", "unit tests and runs", "pretended GPU", "browser", "SLURM"]
     assert list(table) == ["release", "install", "lint and types", *tests, "site", "total"]
     assert table["unit"] == "1:01"
     assert table["runs"] == "60:00"

@@ -17,8 +17,8 @@ from usb_negsamp.run.cli.all_commands import make_parser
 from usb_negsamp.run.cli.commands.sweep import request_of
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.configuration.resolution import read_sources, resolve
-from usb_negsamp.run.sweep import slurm
 from usb_negsamp.run.sweep.grid import make_plan
+from usb_negsamp.run.sweep.slurm.parameters import read_parameters
 
 PLACEHOLDERS = {"FILE": "fixmatch_ns3l_spl_digits", "DIR": ".", "...": "saved_models/RUN"}
 """What stands for words that a reader replaces."""
@@ -117,7 +117,7 @@ def test_what_the_page_sweeps_is_planned(command: Command) -> None:
         expected *= len(values)
     assert 1 < len(make_plan(request).runs) <= expected
     if request.slurm is not None:
-        assert slurm.read_parameters(request.slurm)["timeout_min"] > 0
+        assert read_parameters(request.slurm)["timeout_min"] > 0
 
 
 @pytest.mark.parametrize("command", of("reproduce"), ids=str)
@@ -128,7 +128,7 @@ def test_the_runs_of_a_table_on_the_page_are_listed(
     if "--slurm" in words:
         place = words.index("--slurm")
         pairs = dict(pair.split("=") for pair in words[place + 1].split(","))
-        assert slurm.read_parameters(pairs)["timeout_min"] > 0
+        assert read_parameters(pairs)["timeout_min"] > 0
         del words[place : place + 2]
     assert "--seeds" not in words
     assert main([*words, "--seeds", "1", *([] if "--dry_run" in words else ["--dry_run"])]) == 0

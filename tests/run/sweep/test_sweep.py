@@ -22,7 +22,7 @@ from usb_negsamp.errors import ConfigError
 from usb_negsamp.run import fork_server
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.results import COLUMNS, put_row
-from usb_negsamp.run.sweep import sensitivity, slurm, workers
+from usb_negsamp.run.sweep import sensitivity, workers
 from usb_negsamp.run.sweep.grid import make_plan
 from usb_negsamp.run.sweep.plan import Plan, Run
 from usb_negsamp.run.sweep.run_state import last_row, resume_arguments
@@ -573,20 +573,6 @@ def test_points_that_tie_are_all_marked_and_the_picture_says_n(
         assert labels == ["lowest test error (2 tie)", "lowest validation error (4 tie)"]
 
 
-def test_slurm_needs_submitit_and_a_time(
-    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(ConfigError, match="--slurm needs time=MINUTES"):
-        slurm.read_parameters({"partition": "gpu"})
-    with pytest.raises(ConfigError, match="time: expected minutes"):
-        slurm.read_parameters({"time": "soon"})
-    with pytest.raises(ConfigError, match="gpus_per_node: expected a number, but got 'a100:1'"):
-        slurm.read_parameters({"time": "5", "gpus_per_node": "a100:1"})
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    assert main(["sweep", "--c", write_config(), "--seeds", "1", "--slurm", "partition=gpu,time=60"]) == 2
-    assert "--slurm needs submitit: pip install usb-negsamp[slurm]" in capsys.readouterr().err
-
-
 TINY = {"algorithm": "supervised", "validation_size": 60, "img_size": 16, "uratio": 2, "eval_batch_size": 256}
 TINY.update(epoch=1, num_train_iter=6, num_eval_iter=3, num_log_iter=3, num_workers=0, lr=0.01, use_tensorboard=False)
 
@@ -606,37 +592,3 @@ def test_a_real_sweep_of_two_runs_from_the_command_line(
     assert "2 runs, 2 finished before" in capsys.readouterr().err
     assert main(["report", "runs/real"]) == 0
     assert "| supervised | " in capsys.readouterr().out
-
-
-def test_submitits_local_executor_trains_a_run(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("submitit")
-    words = ["sweep", "--c", write_config(**TINY), "--grid", "lr=0.01", "--slurm", "cluster=local,time=5"]
-    assert main(words) == 0, capsys.readouterr()
-    assert json.loads(Path("runs/run_sweep/slurm/jobs.json").read_text()).keys() == {"lr=0.01"}
-    assert Path("runs/run_sweep/lr=0.01/model_best.pth").exists()
-    assert Path("runs/run_sweep/results.csv").exists()
-
-
-def test_at_the_time_limit_a_job_saves_and_comes_back(
-    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    submitit = pytest.importorskip("submitit")
-    popen = subprocess.Popen
-    script = SLOW_TO_LEAVE.replace("SIGINT", "SIGTERM").replace("130", "143")
-    monkeypatch.setattr(subprocess, "Popen", lambda words, **options: popen([sys.executable, "-c", script], **options))
-    run = plan_of(write_config, "--grid", "ns3l_weight=1").runs[0]
-    job = slurm.TrainJob(run)
-    following: list[Any] = []
-
-    def time_limit(signum: int, frame: Any) -> None:
-        following.append(job.checkpoint())
-
-    before = signal.signal(signal.SIGALRM, time_limit)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 1.0)
-        assert job() == 143
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    assert workers.last_words(run.directory) == "saved"
-    assert isinstance(following[0], submitit.helpers.DelayedSubmission)
-    assert following[0].function.run == run

@@ -45,7 +45,7 @@ def check_place(request: Request) -> None:
     if from_environment().distributed:
         raise ConfigError("sweep starts its processes itself: run it without torchrun")
     if request.slurm is not None:
-        from usb_negsamp.run.sweep.slurm import check
+        from usb_negsamp.run.sweep.slurm.launcher import check
 
         check(request.slurm)
 
@@ -79,7 +79,7 @@ def run_plan(
 def _launcher(request: Request, plan: Plan) -> workers.Launcher:
     if request.slurm is None:
         return workers.LocalLauncher(request.jobs)
-    from usb_negsamp.run.sweep.slurm import SlurmLauncher
+    from usb_negsamp.run.sweep.slurm.launcher import SlurmLauncher
 
     return SlurmLauncher(plan.directory / "slurm", request.slurm)
 

@@ -201,7 +201,7 @@ def last_words(directory: Path, start: int = 0) -> str:
     except OSError:
         return ""
     line = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return line.removeprefix("usb-negsamp: error: ")
+    return line.removeprefix("usb-negsamp: ").removeprefix("error: ")
 
 
 def output_size(directory: Path) -> int:

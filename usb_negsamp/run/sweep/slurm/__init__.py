@@ -1,0 +1,1 @@
+"""Runs of a sweep on a SLURM cluster, through submitit (optional)."""
