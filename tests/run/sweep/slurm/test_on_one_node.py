@@ -54,11 +54,15 @@ def cluster() -> Iterator[OneNode]:
 Sweep = Callable[..., "subprocess.Popen[str]"]
 
 
+def write_run(folder: Path) -> None:
+    (folder / "run.yaml").write_text(yaml_text(RUN))
+    (folder / "slow.py").write_text(SLOW)
+
+
 @pytest.fixture
 def sweep(cluster: OneNode, tmp_path: Path) -> Iterator[Sweep]:
     """Start ``usb-negsamp sweep`` of a slow run in the test's folder, and end it with the test."""
-    (tmp_path / "run.yaml").write_text(yaml_text(RUN))
-    (tmp_path / "slow.py").write_text(SLOW)
+    write_run(tmp_path)
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str, slurm: str | None = "time=5", within: tuple[str, ...] = ()) -> subprocess.Popen[str]:
@@ -105,34 +109,46 @@ def new_jobs(cluster: OneNode, before: set[str]) -> list[str]:
     return sorted(set(cluster.jobs()) - before)
 
 
-def test_a_sweep_in_the_queue_finds_what_it_finds_here(cluster: OneNode, sweep: Sweep, tmp_path: Path) -> None:
+LONG = ("--seeds", "2", "--jobs", "2", "--num_train_iter", "200")
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
+    """The rows of the long runs, of a sweep on this machine."""
+    folder = tmp_path_factory.mktemp("here")
+    write_run(folder)
+    (folder / "fast").touch()
+    command = [sys.executable, "-m", "usb_negsamp", "sweep", "--c", "run.yaml", *LONG, "--save_name", "here"]
+    subprocess.run(command, cwd=folder, check=True)
+    return rows(folder / "runs/here")
+
+
+def test_a_sweep_in_the_queue_finds_what_it_finds_here(
+    cluster: OneNode, sweep: Sweep, tmp_path: Path, uncut: list[dict[str, str]]
+) -> None:
     (tmp_path / "fast").touch()
     before = set(cluster.jobs())
-    output = ended(sweep("--seeds", "2", "--jobs", "2", "--save_name", "there", slurm="time=5,partition=all"))
+    output = ended(sweep(*LONG, "--save_name", "there", slurm="time=5,partition=all"))
     assert "sweep of 2 runs: 2 finished, 0 failed" in output
     assert "sacct" not in output
     assert len(new_jobs(cluster, before)) == 2
-    ended(sweep("--seeds", "2", "--jobs", "2", "--save_name", "here", slurm=None))
-    there, here = (rows(tmp_path / "runs" / name) for name in ("there", "here"))
-    assert [row["seed"] for row in there] == ["0", "1"]
-    assert there == here
+    assert [row["seed"] for row in uncut] == ["0", "1"]
+    assert rows(tmp_path / "runs/there") == uncut
 
 
 def test_a_job_that_is_cut_at_its_time_limit_goes_on_to_the_results_of_one_that_is_not(
-    cluster: OneNode, sweep: Sweep, tmp_path: Path
+    cluster: OneNode, sweep: Sweep, tmp_path: Path, uncut: list[dict[str, str]]
 ) -> None:
     before = set(cluster.jobs())
-    long = ("--grid", "lr=0.01", "--num_train_iter", "200")
     # Such a run needs 100 seconds, and is told to save between the 20th and the 50th.
-    process = sweep(*long, "--save_name", "cut", slurm="time=1,signal_delay_s=10")
-    output = tmp_path / "runs/cut/lr=0.01/output.txt"
+    process = sweep("--seeds", "1", *LONG[4:], "--save_name", "cut", slurm="time=1,signal_delay_s=10")
+    output = tmp_path / "runs/cut/seed=0/output.txt"
     wait_until(lambda: says(output, "SIGTERM; saved iteration"))
     (tmp_path / "fast").touch()
     assert "sweep of 1 run: 1 finished, 0 failed" in ended(process)
     assert says(output, ", from iteration ")
     assert len(new_jobs(cluster, before)) == 1
-    ended(sweep(*long, "--save_name", "uncut", slurm=None))
-    assert rows(tmp_path / "runs/cut") == rows(tmp_path / "runs/uncut")
+    assert rows(tmp_path / "runs/cut") == uncut[:1]
 
 
 def test_jobs_that_are_canceled_are_named_and_the_same_command_goes_on(
