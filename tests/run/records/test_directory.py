@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_runs import make_run
 
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.directory import check_directory, prepare_directory, run_files, written_files
+from usb_negsamp.run.report.page.write import write_page
 
 NO_PROCESS = 2**22 + 1
 """More than any process number of Linux."""
@@ -48,6 +50,20 @@ def test_overwriting_removes_what_runs_write_and_leaves_the_rest(old_run: Path) 
     prepare_directory(old_run, stale=written_files(old_run))
     left = {str(path.relative_to(old_run)) for path in old_run.rglob("*") if path.is_file()}
     assert left == {"notes.txt", "tensorboard/mine.txt", "split/README", "figures/curve.png"}
+
+
+def test_a_page_of_that_name_is_removed_only_if_it_is_ours(old_run: Path) -> None:
+    page = old_run / "report.html"
+    page.write_text("<!doctype html><title>mine</title>")
+    prepare_directory(old_run, stale=written_files(old_run))
+    assert page.read_text() == "<!doctype html><title>mine</title>"
+    assert check_directory(asked(old_run.parent)) is None, "it is no run"
+    page.unlink()
+    write_page([make_run(old_run.parent / "other")], page, with_network=False)
+    with pytest.raises(ConfigError, match="already holds a run"):
+        check_directory(asked(old_run.parent))
+    prepare_directory(old_run, stale=written_files(old_run))
+    assert not page.exists()
 
 
 def test_preparing_for_a_run_that_goes_on_removes_nothing(old_run: Path) -> None:

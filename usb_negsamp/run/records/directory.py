@@ -14,6 +14,7 @@ from pathlib import Path
 
 from usb_negsamp.atomic_write import remove_leftovers
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.records.page_mark import is_page_of_ours
 from usb_negsamp.run.records.place import check_files, check_folder
 
 LATEST = "latest_model.pth"
@@ -61,8 +62,16 @@ def run_directory(args: Namespace) -> Path:
 
 
 def run_files(directory: Path) -> list[Path]:
-    """Return the files in ``directory`` that runs write."""
-    return sorted(path for pattern in RUN_FILES for path in directory.glob(pattern) if path.is_file())
+    """Return the files in ``directory`` that runs write; a page of that name which is not ours is none of them."""
+    found = (path for pattern in RUN_FILES for path in directory.glob(pattern) if path.is_file())
+    return sorted(path for path in found if path.name != REPORT or _is_page_of_ours(path))
+
+
+def _is_page_of_ours(path: Path) -> bool:
+    try:
+        return is_page_of_ours(path)
+    except OSError:
+        return False
 
 
 def check_directory(args: Namespace) -> Path | None:

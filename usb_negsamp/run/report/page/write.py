@@ -15,6 +15,7 @@ from usb_negsamp import __version__
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.records.directory import REPORT
+from usb_negsamp.run.records.page_mark import GENERATOR, is_page_of_ours
 from usb_negsamp.run.report.page.facts import is_run, names_of, read_run
 from usb_negsamp.run.report.page.overview import overview
 from usb_negsamp.run.report.page.parts import Page
@@ -22,9 +23,6 @@ from usb_negsamp.run.report.page.run_part import Looked, look_at, run_part
 
 MOST_BYTES = 5_000_000
 """The largest page."""
-GENERATOR = "usb-negsamp report"
-"""By this a page of ours is known again."""
-_BYTES_OF_HEAD = 2000
 DETAILS: tuple[tuple[dict[str, bool], str], ...] = (
     ({}, ""),
     ({"examples": False}, "To keep this page small, single images are left out."),
@@ -57,11 +55,10 @@ def check_replaceable(path: Path) -> None:
             raise ConfigError(f"{path}: expected a folder that is there, but there is no {path.parent}")
         return
     try:
-        with path.open("rb") as file:
-            head = file.read(_BYTES_OF_HEAD)
+        ours = is_page_of_ours(path)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-    if f'<meta name="generator" content="{GENERATOR}">'.encode() not in head:
+    if not ours:
         raise ConfigError(
             f"{path}: expected nothing, or a page that this command wrote, but got another file; give --out FILE"
         )
