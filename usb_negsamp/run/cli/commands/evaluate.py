@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.cli.finished_run_options import add_model
 from usb_negsamp.run.cli.parser import Command, Parser, true_or_false
 from usb_negsamp.run.configuration import command_line
 from usb_negsamp.run.finished_runs.evaluate import evaluate
-from usb_negsamp.run.finished_runs.models import MODELS
 
 ABOUT = """\
 Evaluates the averaged weights that a run has saved, on its own validation and test images: accuracy, balanced accuracy,
@@ -23,13 +23,7 @@ CLOSING = """\
 
 def _declare(parser: Parser) -> None:
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUN", help="folders of finished runs")
-    parser.add_argument(
-        "--model",
-        choices=tuple(MODELS),
-        default="best",
-        metavar="NAME",
-        help="best on validation (default), last, or what SPL has left (spl)",
-    )
+    add_model(parser)
     parser.add_argument(
         "--json",
         nargs="?",

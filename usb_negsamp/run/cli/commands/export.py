@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run.cli.parser import Command, Once, Parser
-from usb_negsamp.run.finished_runs.models import MODELS
+from usb_negsamp.run.cli.finished_run_options import add_data_dir, add_model
+from usb_negsamp.run.cli.parser import Command, Parser
 
 FORMATS = ("safetensors", "pt2", "torchscript", "onnx")
 
@@ -31,19 +31,8 @@ def _declare(parser: Parser) -> None:
         metavar="NAME",
         help="safetensors and pt2 (default), torchscript, onnx; several may be given",
     )
-    parser.add_argument(
-        "--model",
-        choices=tuple(MODELS),
-        default="best",
-        metavar="NAME",
-        help="best on validation (default), last, or what SPL has left (spl); the files are called so",
-    )
-    parser.add_argument(
-        "--data_dir",
-        action=Once,
-        metavar="DIR",
-        help="the folder of the run's data, for a run of an earlier version, which does not say how it prepared images",
-    )
+    add_model(parser, "; the files are called so")
+    add_data_dir(parser)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from usb_negsamp.errors import ConfigError
+from usb_negsamp.run.cli.finished_run_options import add_data_dir, add_model
 from usb_negsamp.run.cli.parser import Command, Once, Parser
-from usb_negsamp.run.finished_runs.models import MODELS
 
 DEFAULT = Path("predictions.csv")
 
@@ -30,20 +30,9 @@ def _declare(parser: Parser) -> None:
     parser.add_argument(
         "--out", action=Once, type=Path, metavar="FILE", help=f"the table to write or replace (default {DEFAULT})"
     )
-    parser.add_argument(
-        "--model",
-        choices=tuple(MODELS),
-        default="best",
-        metavar="NAME",
-        help="best on validation (default), last, or what SPL has left (spl)",
-    )
+    add_model(parser)
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cpu or cuda")
-    parser.add_argument(
-        "--data_dir",
-        action=Once,
-        metavar="DIR",
-        help="the folder of the run's data, for a run of an earlier version, which does not say how it prepared images",
-    )
+    add_data_dir(parser)
 
 
 def _run(options: argparse.Namespace) -> int:
