@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,10 +15,10 @@ from usb_negsamp.data import ImageFormat
 from usb_negsamp.data.views.pixel_module import pixel_module
 from usb_negsamp.host.algorithm import HostAlgorithm
 from usb_negsamp.host.checkpoints.fit import averaged_state
-from usb_negsamp.host.evaluation.batch_norm import batch_statistics_as_they_are
-from usb_negsamp.host.evaluation.networks import averaged_weights, weights_of_checkpoint
+from usb_negsamp.host.evaluation.networks import averaged_weights
 from usb_negsamp.host.evaluation.open_set import kept_threshold, needs_threshold
-from usb_negsamp.host.evaluation.pair import EvaluatedPair, log_average_probs, weights_of_peer
+from usb_negsamp.host.evaluation.pair import EvaluatedPair, log_average_probs
+from usb_negsamp.host.evaluation.saved import saved_network
 from usb_negsamp.host.wrapping.among_processes import network_of
 from usb_negsamp.host.wrapping.passes.logits_tape import evaluated_logits
 
@@ -116,22 +116,13 @@ def network_on_its_data(
         algorithm: with its data; it is as before afterwards.
         saved: the checkpoint's content.
         images: what they are to the network.
-        where: the file.
+        where: its file.
 
     Returns:
         the network, and what :func:`kept_threshold` has of the validation images; None where nothing asks for it.
     """
     second, threshold = None, None
-    with ExitStack() as stack:
-        if isinstance(algorithm, EvaluatedPair):
-            if "peer" in saved:
-                algorithm.place_peer()
-                stack.enter_context(weights_of_peer(algorithm.peer, where))
-            else:
-                stack.enter_context(algorithm.first_alone())
-        if "masks" in saved:
-            stack.enter_context(batch_statistics_as_they_are(algorithm))
-        stack.enter_context(weights_of_checkpoint(algorithm, where))
+    with saved_network(algorithm, Path(where)):
         with averaged_weights(algorithm):
             first = copy.deepcopy(network_of(algorithm.model))
         if averages_pair(algorithm, saved):
