@@ -23,7 +23,8 @@ def make_texts(folder: Path, *, num_classes: int, per_class: int = 8, seed: int 
     for part, number in (("train", per_class), ("dev", 3), ("test", 3)):
         entries: dict[str, dict[str, str]] = {}
         for label in np.repeat(np.arange(num_classes), number):
-            own = WORDS[label * 4 : label * 4 + 4]
+            first = label * 4 % len(WORDS)
+            own = WORDS[first : first + 4]
             sentence = [str(word) for word in random.choice(own, 4)]
             reworded = [" ".join(random.permutation([*sentence, str(random.choice(WORDS))])) for _ in range(2)]
             entries[str(len(entries))] = {

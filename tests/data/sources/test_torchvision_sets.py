@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import pickle
 import socket
 import struct
 import urllib.error
@@ -13,17 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.io
+from host_images import pixels, write_cifar, write_stl10, write_svhn
 from torchvision import datasets
 
 from usb_negsamp import ConfigError
 from usb_negsamp.data import HOST_SOURCES, SOURCES, load_source, stl10_folds
-
-RANDOM = np.random.default_rng(0)
-
-
-def pixels(*shape: int) -> np.ndarray:
-    return RANDOM.integers(0, 256, shape, dtype=np.uint8)
 
 
 @pytest.fixture(autouse=True)
@@ -71,48 +64,6 @@ def write_usps(root: Path) -> None:
         (root / name).write_bytes(bz2.compress("".join(lines).encode()))
 
 
-def write_cifar(root: Path, *, fine: bool) -> np.ndarray:
-    folder = root / ("cifar-100-python" if fine else "cifar-10-batches-py")
-    folder.mkdir(parents=True)
-    key, names = ("fine_labels", ["train", "test"]) if fine else ("labels", [*CIFAR10_BATCHES, "test_batch"])
-    num_classes = 100 if fine else 10
-    written = []
-    for name in names:
-        data = pixels(num_classes, 3, 32, 32)
-        written.append(data)
-        content = {"data": data.reshape(num_classes, -1), key: list(range(num_classes))}
-        (folder / name).write_bytes(pickle.dumps(content))
-    classes = [f"class {label}" for label in range(num_classes)]
-    meta = ("meta", "fine_label_names") if fine else ("batches.meta", "label_names")
-    (folder / meta[0]).write_bytes(pickle.dumps({meta[1]: classes}))
-    return np.concatenate(written[:-1])
-
-
-CIFAR10_BATCHES = [f"data_batch_{number}" for number in range(1, 6)]
-
-
-def write_svhn(root: Path) -> np.ndarray:
-    root.mkdir(parents=True)
-    train = pixels(32, 32, 3, 20)
-    for part, images in (("train", train), ("test", pixels(32, 32, 3, 10))):
-        labels = (np.arange(images.shape[-1]) % 10 + 1).reshape(-1, 1).astype(np.uint8)
-        scipy.io.savemat(root / f"{part}_32x32.mat", {"X": images, "y": labels})
-    return train
-
-
-def write_stl10(root: Path) -> np.ndarray:
-    folder = root / "stl10_binary"
-    folder.mkdir(parents=True)
-    train = pixels(10, 3, 96, 96)
-    for part, images in (("train", train), ("test", pixels(10, 3, 96, 96)), ("unlabeled", pixels(7, 3, 96, 96))):
-        images.tofile(folder / f"{part}_X.bin")
-        if part != "unlabeled":
-            np.arange(1, 11, dtype=np.uint8).tofile(folder / f"{part}_y.bin")
-    folds = [" ".join(str(index) for index in range(start, 10, 2)) + " \n" for start in (0, 1)]
-    (folder / "fold_indices.txt").write_text("".join(folds))
-    return train
-
-
 @pytest.mark.parametrize(
     ("name", "folder", "flip"), [("mnist", "MNIST", False), ("fashion_mnist", "FashionMNIST", True)]
 )
@@ -152,7 +103,7 @@ def test_usps_is_enlarged_and_its_labels_start_at_zero(tmp_path: Path) -> None:
     assert source.train.images[1].min() == 255
 
 
-@pytest.mark.parametrize(("name", "number"), [("cifar10", 50), ("cifar100", 100)])
+@pytest.mark.parametrize(("name", "number"), [("cifar10", 100), ("cifar100", 200)])
 def test_cifar_keeps_pixels_names_and_the_normalization_of_the_host(
     tmp_path: Path, unchecked: None, requests: list[Any], name: str, number: int
 ) -> None:

@@ -108,6 +108,18 @@ def test_data_that_the_host_never_downloads_are_said_to_be_absent(monkeypatch: p
         _load("imagenet")
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("semi_aves", "semi_fgvc"), ("aclImdb", "aclImdb"), ("tissuemnist", "medmnist/tissuemnist"), ("esc50", "esc50")],
+)
+def test_data_are_said_to_be_absent_where_the_host_looks_for_them(
+    name: str, folder: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _fail_with(monkeypatch, FileNotFoundError("train"))
+    with pytest.raises(ConfigError, match=f"is not complete in {tmp_path / folder} and"):
+        _load(name, data_dir=str(tmp_path))
+
+
 def test_other_errors_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     _fail_with(monkeypatch, RuntimeError("CUDA error"))
     with pytest.raises(RuntimeError, match="CUDA error"):

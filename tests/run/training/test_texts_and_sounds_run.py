@@ -174,6 +174,12 @@ REFUSED: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("fixmatch", SOUNDS, {"mixup_manifold": False}, "does not read 'mixup_manifold'"),
     ("mixmatch", SOUNDS, {"mixup_manifold": False}, "mixup_manifold: expected true with dataset gtzan, whose samples"),
     ("fixmatch", SOUNDS, {}, "algorithm fixmatch with dataset gtzan: expected a torchaudio that has sox_effects"),
+    (
+        "fullysupervised_ns3l",
+        TEXTS,
+        {},
+        "fullysupervised_ns3l with dataset ag_news: expected unlabeled samples, of which",
+    ),
     ("vat_dnll", SOUNDS, {}, "; weak views do without (dnll_views, ns3l_view)"),
     ("vat_ns3l", SOUNDS, {"ns3l_view": "strong"}, "algorithm vat_ns3l with dataset gtzan: expected a torchaudio that"),
     ("fixmatch", TEXTS, {"net": "bert_base_cased"}, "net bert_base_cased: expected Hugging Face's bert-base-cased in"),

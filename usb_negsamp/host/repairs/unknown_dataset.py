@@ -31,6 +31,14 @@ from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_labeled
 from usb_negsamp.host.patching import replace_everywhere
 
 DOWNLOADED = frozenset({"cifar10", "cifar100", "eurosat", "food101", "stl10", "svhn", "tissuemnist"})
+FOLDERS = {
+    "aclImdb": "aclImdb",
+    "semi_aves": "semi_fgvc",
+    "semi_aves_out": "semi_fgvc",
+    "semi_inat": "semi_fgvc",
+    "tissuemnist": os.path.join("medmnist", "tissuemnist"),
+}
+"""Where in ``data_dir`` the host looks for a data set whose folder is not its name in lower case."""
 # What torchvision and the host's own data sets say in a plain RuntimeError.
 FAILED_DOWNLOAD = ("not found or corrupted", "Dataset not found", "download", "Failed to setup", "Found 0 files")
 
@@ -42,8 +50,12 @@ def _cannot_be_had(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in FAILED_DOWNLOAD)
 
 
+def _folder_of(dataset: str, data_dir: str) -> Path:
+    return Path(data_dir, FOLDERS.get(dataset, dataset.lower())).absolute()
+
+
 def _not_there(dataset: str, data_dir: str, error: Exception) -> ConfigError:
-    folder = os.path.join(os.path.abspath(data_dir), dataset.lower())
+    folder = _folder_of(dataset, data_dir)
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     download = "the download failed" if dataset in DOWNLOADED else "the host does not download it"
     return ConfigError(f"data set {dataset!r} is not complete in {folder} and {download} ({reason})")
@@ -72,7 +84,7 @@ def apply() -> None:
             return cast(DatasetDict, own)
         load = EXTRA_DATASETS.get(dataset, original)
         try:
-            with no_empty_folders_left(Path(data_dir, dataset.lower()).absolute()), noted_splits() as digests:
+            with no_empty_folders_left(_folder_of(dataset, data_dir)), noted_splits() as digests:
                 loaded = load(
                     args, name_of_views(algorithm), dataset, num_labels, num_classes, data_dir, include_lb_to_ulb
                 )

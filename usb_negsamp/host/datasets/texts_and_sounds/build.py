@@ -27,6 +27,9 @@ def texts_or_sounds(host_loader: Loader) -> Loader:
         include_lb_to_ulb: bool = True,
     ) -> dict[str, Any]:
         check_net(args.net, dataset)
+        is_open = getattr(args, "seen_classes", None) is not None
+        if algorithm == "fullysupervised" and not is_open:
+            check_no_unlabeled_view(args, dataset)
         if medium_of(dataset) is SOUND:
             check_strong_views(args, algorithm, dataset)
         with named_where_absent(args.net):
@@ -45,13 +48,28 @@ def texts_or_sounds(host_loader: Loader) -> Loader:
         for part in parts.values():
             if part is not None:
                 part.alg, part.collate_inputs = algorithm, collate
-        if getattr(args, "seen_classes", None) is not None:
+        if is_open:
             return split_open(args, algorithm, dataset, parts, num_labels, num_classes)
         if given or algorithm == "fullysupervised":
             return parts
         return split_closed(args, algorithm, parts, num_labels, include_lb_to_ulb)
 
     return load
+
+
+def check_no_unlabeled_view(args: Any, dataset: str) -> None:
+    """Refuse what reads unlabeled samples around ``fullysupervised``, to which the host gives none of these data sets.
+
+    Raises:
+        ConfigError: a wrapper does.
+    """
+    views = views_read(args.algorithm, args)
+    if views:
+        raise expected(
+            f"algorithm {args.algorithm} with dataset {dataset}",
+            "unlabeled samples, of which fullysupervised has none there",
+            f"a loss on {', '.join(views)}",
+        )
 
 
 def check_strong_views(args: Any, algorithm: str, dataset: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs of vision transformers: the host's smallest one, and one of timm's, from weights of a file."""
+"""Runs of the host's networks, of its smallest vision transformer from weights of a file, and of one of timm's."""
 
 from __future__ import annotations
 
@@ -76,6 +76,12 @@ def write_weights(net: str, path: Path) -> dict[str, torch.Tensor]:
     trunk = timm_builder(net.removeprefix("timm:"))(num_classes=7, img_size=32).trunk
     torch.save(trunk.state_dict(), path)
     return {f"trunk.{name}": value for name, value in trunk.state_dict().items()}
+
+
+@pytest.mark.parametrize("net", ["wrn_28_8", "wrn_var_37_2", "resnet50"])
+def test_a_convolutional_network_trains_with_ns3l(net: str, run: Callable[..., int], work_dir: Path) -> None:
+    assert run(algorithm="fixmatch_ns3l", net=net, img_size=16, optim="SGD") == 0
+    assert "train/ns3l_loss" in (work_dir / "runs" / "one" / "metrics.jsonl").read_text()
 
 
 @pytest.mark.parametrize("net", [OF_HOST, OF_TIMM])
