@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from host_series import FOLDER, PATCHES, needs_checkout, run, succeeded
 
+from usb_negsamp.host.repairs import ORDER
+
 ROOT = Path(__file__).parents[3]
 OURS = ("usb_negsamp", "usb-negsamp", "semilearn")
 
@@ -56,6 +58,13 @@ def test_the_modules_that_the_page_of_patches_names_are_there():
     files = [path.as_posix() for path in (ROOT / "usb_negsamp" / "host").rglob("*.py")]
     for name in named:
         assert any(file.endswith(f"/{name}") for file in files), name
+
+
+def test_the_page_says_of_each_repair_whether_the_series_has_it():
+    page = (FOLDER / "README.md").read_text(encoding="utf-8")
+    section = page.split("## What this package repairs")[1].split("\n## ")[0]
+    assert set(ORDER) <= set(re.findall(r"`(\w+)`", section))
+    assert {int(number) for number in re.findall(r"\b0\d{3}\b", section)} <= set(range(1, len(PATCHES) + 1))
 
 
 # --- on a real checkout
