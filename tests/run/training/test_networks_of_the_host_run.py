@@ -80,7 +80,7 @@ def write_weights(net: str, path: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("net", ["wrn_28_8", "wrn_var_37_2", "resnet50"])
 def test_a_convolutional_network_trains_with_ns3l(net: str, run: Callable[..., int], work_dir: Path) -> None:
-    assert run(algorithm="fixmatch_ns3l", net=net, img_size=16, optim="SGD") == 0
+    assert run(algorithm="fixmatch_ns3l", net=net, img_size=16, optim="SGD", lr=1e-6) == 0
     assert "train/ns3l_loss" in (work_dir / "runs" / "one" / "metrics.jsonl").read_text()
 
 
