@@ -63,6 +63,14 @@ def seeded_generators():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def few_steps_for_batch_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests ask which statistics SPL's rounds have, and when, not how closely."""
+    from usb_negsamp.host.wrapping import running_statistics
+
+    monkeypatch.setattr(running_statistics, "NUM_STEPS", 6)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Start again on a pretended GPU, once, where its lane is asked for and it can be had."""

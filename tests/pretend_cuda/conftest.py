@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from usb_negsamp.host import device
-from usb_negsamp.host.wrapping import running_statistics
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +20,6 @@ def work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(autouse=True)
-def few_steps_for_batch_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SPL's rounds estimate them in a hundred steps, of which the first few reach every line."""
-    monkeypatch.setattr(running_statistics, "NUM_STEPS", 6)
 
 
 @pytest.fixture(autouse=True)

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from yaml_text import SMALL_RUN, yaml_text
@@ -193,10 +194,22 @@ def test_a_server_that_cannot_import_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 def test_there_is_one_server_until_it_has_ended(server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fork_server.shared_server(1) is server
-    monkeypatch.setattr(fork_server, "ForkServer", lambda threads: f"another for {threads}")
-    monkeypatch.setattr(server._server, "poll", lambda: 1)
+    another = SimpleNamespace(close=lambda: None)
+    monkeypatch.setattr(fork_server, "ForkServer", lambda threads: another)
+    monkeypatch.setattr(server, "is_alive", lambda: False)
     monkeypatch.setattr(fork_server, "_servers", {1: server})
-    assert fork_server.shared_server(1) == "another for 1"
+    assert fork_server.shared_server(1) is another
+
+
+def test_a_server_that_is_closed_has_its_children_save_and_leave(start: Start, tmp_path: Path) -> None:
+    server = ForkServer(1)
+    process = start("save_and_leave", by=server)
+    until(lambda: "at work" in printed(tmp_path))
+    server.close()
+    assert "saved" in printed(tmp_path)
+    assert process.poll() == 143
+    assert not server.is_alive()
+    server.close()
 
 
 def test_with_a_gpu_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ of whichever host is installed, none of them copied here.
 from __future__ import annotations
 
 import argparse
+import functools
 import inspect
 import types
 from collections.abc import Callable
@@ -26,6 +27,13 @@ def argument_definitions(algorithm: str, imb_algorithm: str | None = None) -> di
 
     Where an algorithm defines an argument that the general part (or the other algorithm) has too, the later one counts.
     """
+    classes = (ALGORITHMS[algorithm], None if imb_algorithm is None else IMB_ALGORITHMS[imb_algorithm])
+    return dict(_definitions_of(algorithm, imb_algorithm, classes))
+
+
+@functools.cache
+def _definitions_of(algorithm: str, imb_algorithm: str | None, classes: tuple[type, type | None]) -> dict[str, Key]:
+    """Cached as long as the names stand for these ``classes``: a sweep asks for each of its runs."""
     from semilearn.lighting import config
 
     parsers: list[argparse.ArgumentParser] = []

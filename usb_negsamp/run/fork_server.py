@@ -10,6 +10,8 @@ On Linux without a GPU alone: a child of a process that has spoken with CUDA can
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -90,6 +92,7 @@ def shared_server(threads: int) -> ForkServer:
     server = _servers.get(threads)
     if server is None or not server.is_alive():
         server = _servers[threads] = ForkServer(threads)
+        atexit.register(server.close)
     return server
 
 
@@ -117,6 +120,17 @@ class ForkServer:
         self._exit_codes: dict[int, int] = {}
         if self._next_answer() != _READY:
             raise ChildProcessError(f"the fork server ended with code {self._server.wait()}")
+
+    def close(self) -> None:
+        """End the server: children that are at work save and leave first."""
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        with contextlib.suppress(OSError):  # it has ended before what was written could be read
+            self._server.stdin.close()
+        while answer := self._next_answer():
+            self._take(answer)
+        self._server.wait()
+        self._server.stdout.close()
 
     def is_alive(self) -> bool:
         """Return whether children can be started."""
@@ -179,12 +193,19 @@ class ForkServer:
 
     def _has_answer(self) -> bool:
         assert self._server.stdout is not None
-        return bool(self._answers) or bool(select.select([self._server.stdout], [], [], 0)[0])
+        # One that is closed has told all: no answer is waited for.
+        return (
+            bool(self._answers)
+            or self._server.stdout.closed
+            or bool(select.select([self._server.stdout], [], [], 0)[0])
+        )
 
     def _next_answer(self) -> str:
         """Wait for an answer; empty where the server has ended."""
         assert self._server.stdout is not None
         while not self._answers:
+            if self._server.stdout.closed:
+                return ""
             received = os.read(self._server.stdout.fileno(), _CHUNK)
             if not received:
                 return ""
@@ -253,7 +274,7 @@ def serve() -> int:
         if 0 in ready:
             more = os.read(0, _CHUNK)
             if not more:
-                return _leave(children)
+                return _leave(children, answers)
             *requests, received = (received + more).split(b"\n")
             for request in requests:
                 server = os.getpid()
@@ -294,10 +315,14 @@ def _collect(children: set[int], answers: int) -> None:
             _answer(answers, f"ended {pid} {os.waitstatus_to_exitcode(status)}")
 
 
-def _leave(children: set[int]) -> int:
+def _leave(children: set[int], answers: int) -> int:
     """Nobody asks any more: have the children save and leave, and wait for them."""
     for pid in children:
         os.kill(pid, signal.SIGTERM)
+    with contextlib.suppress(BrokenPipeError):  # whoever asked may be gone
+        while children:
+            _collect(children, answers)
+            time.sleep(_PAUSE)
     for pid in children:
         os.waitpid(pid, 0)
     return 0

@@ -111,7 +111,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return lambda: called.append(self.name)
 
     found = [Plugin(name, "package:function", plugins.GROUP) for name in ("first", "second", plugins.OURS)]
-    monkeypatch.setattr(plugins, "entry_points", lambda group: found)
+    monkeypatch.setattr(plugins, "found_on", lambda path: found)
     monkeypatch.setattr(plugins, "_called", set())
     monkeypatch.delenv(plugins.CHOSEN, raising=False)
     return called

@@ -7,6 +7,7 @@ A plugin is a function without arguments. It may add to the host's registry (``A
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import runpy
@@ -52,7 +53,7 @@ def installed_plugins() -> list[EntryPoint]:
         ConfigError: one is chosen that is not installed.
     """
     # A package that is found twice on the path has its entry points twice.
-    found = {plugin.name: plugin for plugin in entry_points(group=GROUP)}
+    found = {plugin.name: plugin for plugin in found_on(tuple(sys.path))}
     chosen = os.environ.get(CHOSEN)
     if chosen is None:
         wanted = set(found)
@@ -61,6 +62,12 @@ def installed_plugins() -> list[EntryPoint]:
         for name in sorted(wanted - set(found)):
             raise unknown(f"plugin in {CHOSEN}", name, found)
     return [plugin for name, plugin in sorted(found.items()) if name in wanted - {OURS}]
+
+
+@functools.cache
+def found_on(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """The installed plugins where Python looks at ``path``. Read once: it opens a file of every installed package."""
+    return tuple(entry_points(group=GROUP))
 
 
 def _call_installed(plugin: EntryPoint) -> None:
