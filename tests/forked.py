@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from usb_negsamp.run import fork_server
-from usb_negsamp.run.fork_server import COMMAND_LINE, ProcessLike
+from usb_negsamp.run.forks import server as fork_server
+from usb_negsamp.run.forks.server import COMMAND_LINE, ProcessLike
 
 SECONDS = 300.0
 

@@ -15,8 +15,8 @@ from types import SimpleNamespace
 import pytest
 from yaml_text import SMALL_RUN, yaml_text
 
-from usb_negsamp.run import fork_server
-from usb_negsamp.run.fork_server import COMMAND_LINE, ForkedProcess, ForkServer
+from usb_negsamp.run.forks import server as fork_server
+from usb_negsamp.run.forks.server import COMMAND_LINE, ForkedProcess, ForkServer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="fork servers are used on Linux alone")
 
@@ -144,7 +144,7 @@ def test_neither_server_nor_children_outlive_the_process_that_asked_for_them(sta
     script = f"""
 import os, sys, time
 from pathlib import Path
-from usb_negsamp.run import fork_server
+from usb_negsamp.run.forks import server as fork_server
 os.chdir({str(tmp_path)!r})
 server = fork_server.shared_server(1)
 child = server.start("called:save_and_leave", [], Path("out.txt"))

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from usb_negsamp.run import fork_server
-from usb_negsamp.run.fork_server import ProcessLike
+from usb_negsamp.run.forks import server as fork_server
+from usb_negsamp.run.forks.server import ProcessLike
 from usb_negsamp.testing import process
 from usb_negsamp.testing.report import Broken
 from usb_negsamp.testing.subject import Subject, difference

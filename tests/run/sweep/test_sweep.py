@@ -19,8 +19,8 @@ from one_line import assert_one_line
 from sweep_request import sweep_request
 
 from usb_negsamp.errors import ConfigError
-from usb_negsamp.run import fork_server
 from usb_negsamp.run.cli.main import main
+from usb_negsamp.run.forks import server as fork_server
 from usb_negsamp.run.records.results import COLUMNS, put_row
 from usb_negsamp.run.sweep import sensitivity, workers
 from usb_negsamp.run.sweep.grid import make_plan

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from usb_negsamp.run import fork_server
-from usb_negsamp.run.fork_server import ForkServer, ProcessLike, visible_gpus
+from usb_negsamp.run.forks import server as fork_server
+from usb_negsamp.run.forks.program import die_with_parent
+from usb_negsamp.run.forks.server import ForkServer, ProcessLike, visible_gpus
 from usb_negsamp.run.sweep.plan import Run
 
 OUTPUT = "output.txt"
@@ -174,7 +175,7 @@ def _leave_when_told() -> None:
     """
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    fork_server.die_with_parent()
+    die_with_parent()
 
 
 def threads_each(jobs: int, environment: Mapping[str, str] | None = None) -> int:

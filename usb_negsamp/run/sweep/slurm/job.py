@@ -7,7 +7,7 @@ import signal
 import time
 from typing import Any
 
-from usb_negsamp.run.fork_server import ProcessLike
+from usb_negsamp.run.forks.server import ProcessLike
 from usb_negsamp.run.sweep.plan import Run
 from usb_negsamp.run.sweep.run_state import resume_arguments
 from usb_negsamp.run.sweep.slurm.submitit_there import submitit
