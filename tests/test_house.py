@@ -23,7 +23,17 @@ DATA = ("benchmarks.studies", "config", "patches")
 """Folders of the package without modules."""
 MOST_MODULES = 15
 ROOMS = ("functional", "data", "nets", "host", "algorithms", "testing", "run")
-FOUNDATION = {"atomic_write", "errors", "key", "media", "settings", "tensor_file", "value_types", "yaml_file"}
+FOUNDATION = {
+    "atomic_write",
+    "errors",
+    "key",
+    "known_classes",
+    "media",
+    "settings",
+    "tensor_file",
+    "value_types",
+    "yaml_file",
+}
 """Modules of the root that every room but ``functional`` stands on."""
 SEES = {
     "functional": {"errors"},

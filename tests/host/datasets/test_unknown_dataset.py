@@ -11,6 +11,7 @@ from urllib.error import HTTPError, URLError
 import numpy as np
 import pytest
 import semilearn.datasets
+from host_media import make_texts
 from semilearn.core.utils import get_dataset
 from semilearn.datasets import utils
 from semilearn.datasets.cv_datasets import food101 as food101_module
@@ -124,6 +125,39 @@ def test_other_errors_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     _fail_with(monkeypatch, RuntimeError("CUDA error"))
     with pytest.raises(RuntimeError, match="CUDA error"):
         _load("cifar10")
+
+
+@pytest.mark.parametrize("num_classes", [3, 6])
+def test_another_number_of_classes_than_the_hosts_own_loader_finds_is_one_line(
+    num_classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the host writes statistics where it is
+    make_texts(tmp_path / "ag_news", num_classes=4)
+    args = Namespace(dataset="ag_news", num_labels=12, ulb_num_labels=None, lb_imb_ratio=1, ulb_imb_ratio=1, seed=0)
+    vars(args).update(save_dir=str(tmp_path), save_name="run")
+
+    def load(classes: int) -> Any:
+        return semilearn.core.utils.get_dataset(args, "fixmatch", "ag_news", 12, classes, str(tmp_path), True)
+
+    with pytest.raises(ConfigError, match=f"^num_classes: expected 4 for dataset ag_news, but got {num_classes}$"):
+        load(num_classes)
+    assert len(load(4)["train_lb"]) == 12
+
+
+@pytest.mark.parametrize(("dataset", "highest"), [("mine", 9), ("cifar100", 4)])
+def test_a_label_that_the_network_does_not_have_is_named(
+    dataset: str, highest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of a data set's classes is enough for as small a network: some train on a part of ImageNet."""
+    parts = {"train_lb": Namespace(targets=[0, 1]), "eval": Namespace(targets=np.arange(highest + 1)), "test": None}
+    monkeypatch.setattr(unknown_dataset, "EXTRA_DATASETS", {dataset: lambda *asked: parts})
+
+    def load(num_classes: int) -> Any:
+        return semilearn.core.utils.get_dataset(ARGS, "fixmatch", dataset, 40, num_classes, "data", True)
+
+    assert load(highest + 1)["train_lb"] is parts["train_lb"]
+    with pytest.raises(ConfigError, match=r"^num_classes: expected .* but got"):
+        load(highest)
 
 
 def test_food101_is_wired(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

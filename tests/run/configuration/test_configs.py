@@ -18,8 +18,9 @@ from usb_negsamp.data import HOST_SOURCES, SOURCES, ImageArrays, ImageSource
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.host import Hook, device
 from usb_negsamp.host.build import build_algorithm
+from usb_negsamp.known_classes import CLASSES_OF_SOURCE
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.configuration.checks import CLASSES_OF_SOURCE, check
+from usb_negsamp.run.configuration.checks import check
 from usb_negsamp.run.configuration.headers import FIELDS, read_header
 from usb_negsamp.run.configuration.packaged import packaged_configs
 from usb_negsamp.run.configuration.presets import split_name

@@ -10,9 +10,9 @@ import pytest
 from host_images import WRITERS
 from host_media import make_bert, make_sound_network, make_sounds, make_texts
 
+from usb_negsamp.known_classes import CLASSES_OF_SOURCE
 from usb_negsamp.media import SOUND, TEXT
 from usb_negsamp.run.cli.main import main
-from usb_negsamp.run.configuration.checks import CLASSES_OF_SOURCE
 
 RUN: dict[str, Any] = {
     "data_dir": "data",

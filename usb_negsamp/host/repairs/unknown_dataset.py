@@ -3,7 +3,8 @@
 What is wrong: ``core/utils/build.py`` ``get_dataset`` returns None for a name it does not know, among them ``food101``,
 which ships with the host, and lets every error of a failed download through. How it shows: ``'NoneType' object is not
 subscriptable`` somewhere later; thirty lines of urllib. How it is mended: a name is looked up in ``EXTRA_DATASETS``,
-then given to the host; an unknown one, and data that are not there, are one-line errors. The dictionary that is
+then given to the host; an unknown one, data that are not there, and another number of classes
+than the data have, are one-line errors. The dictionary that is
 returned carries what a run records of its data. When it may go: when the host has a registry of data sets.
 
 The host's ``lighting.Trainer`` is given its loaders by the user, whatever ``config.dataset`` says; for arguments made
@@ -16,9 +17,11 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 from semilearn.core.utils import build
 
 from usb_negsamp.data.sources.empty_folders import no_empty_folders_left
@@ -29,6 +32,7 @@ from usb_negsamp.host.datasets.extra_views import OF_ALGORITHM, labeled_views_re
 from usb_negsamp.host.datasets.registry import EXTRA_DATASETS, known_names
 from usb_negsamp.host.datasets.texts_and_sounds.further_views import add_labeled_views, add_views
 from usb_negsamp.host.patching import replace_everywhere
+from usb_negsamp.known_classes import CLASSES_OF_SOURCE, check_number_of_classes
 
 DOWNLOADED = frozenset({"cifar10", "cifar100", "eurosat", "food101", "stl10", "svhn", "tissuemnist"})
 FOLDERS = {
@@ -61,6 +65,22 @@ def _not_there(dataset: str, data_dir: str, error: Exception) -> ConfigError:
     return ConfigError(f"data set {dataset!r} is not complete in {folder} and {download} ({reason})")
 
 
+def _check_labels(parts: Mapping[str, Any], dataset: str, num_classes: int) -> None:
+    """Raise ConfigError where a labeled, validation or test sample is of a class that the network does not have.
+
+    Also where the network has more than all classes of the data set; one of which some are there may be used.
+    """
+    labels = [getattr(parts.get(name), "targets", None) for name in ("train_lb", "eval", "test")]
+    highest = max((int(np.max(found)) for found in labels if found is not None and len(found)), default=-1)
+    if highest >= num_classes or highest + 1 == CLASSES_OF_SOURCE.get(dataset):
+        check_number_of_classes(dataset, num_classes)
+    if highest >= num_classes:
+        raise ConfigError(
+            f"num_classes: expected at least {highest + 1} for dataset {dataset}, which has a label {highest}, "
+            f"but got {num_classes}"
+        )
+
+
 def _of(args: Any) -> tuple[Any, Any]:
     return getattr(args, "algorithm", None), getattr(args, "dataset", None)
 
@@ -83,6 +103,7 @@ def apply() -> None:
         if own is not None:
             return cast(DatasetDict, own)
         load = EXTRA_DATASETS.get(dataset, original)
+        all_classes = getattr(args, "seen_classes", None) is None
         try:
             with no_empty_folders_left(_folder_of(dataset, data_dir)), noted_splits() as digests:
                 loaded = load(
@@ -92,10 +113,18 @@ def apply() -> None:
             if not _cannot_be_had(error):
                 raise
             raise _not_there(dataset, data_dir, error) from error
+        except ConfigError:
+            raise
+        except (AssertionError, LookupError, ValueError):
+            if all_classes:
+                check_number_of_classes(dataset, num_classes)
+            raise
         if loaded is None:
             if getattr(args, "own_loaders", False):
                 return None
             raise unknown("dataset", dataset, known_names())
+        if all_classes:
+            _check_labels(loaded, dataset, num_classes)
         if not isinstance(loaded, DatasetDict):
             loaded = DatasetDict(loaded, BuiltData(num_labels, split_digest=digests[-1] if digests else None))
         if getattr(args, "own_loaders", False):

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from usb_negsamp.data.memory import check_fits
 from usb_negsamp.errors import ConfigError, expected, quoted, unknown
+from usb_negsamp.known_classes import check_number_of_classes
 from usb_negsamp.media import TEXT, check_medium, medium_of
 from usb_negsamp.run.configuration import choices
 from usb_negsamp.run.configuration.data_checks import check_data, check_own
@@ -16,29 +17,6 @@ from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.tracker_checks import check_trackers
 
 # Classes of the sources that the host and we know by name; a source not named here is checked by its loader.
-CLASSES_OF_SOURCE: dict[str, int] = {
-    "digits": 10,
-    "cifar10": 10,
-    "cifar100": 100,
-    "svhn": 10,
-    "stl10": 10,
-    "eurosat": 10,
-    "tissuemnist": 8,
-    "semi_aves": 200,
-    "semi_aves_out": 200,
-    "imagenet": 1000,
-    "imagenet127": 127,
-    "aclImdb": 2,
-    "ag_news": 4,
-    "amazon_review": 5,
-    "dbpedia": 14,
-    "yahoo_answers": 10,
-    "yelp_review": 5,
-    "esc50": 50,
-    "fsdnoisy": 20,
-    "gtzan": 10,
-    "urbansound8k": 10,
-}
 BYTES_OF_FLOAT = 4
 BYTES_OF_INDEX = 48
 """Of the host's sampler: the permutations, their concatenation, and the list of Python's numbers that it becomes."""
@@ -87,9 +65,8 @@ def _check_names(args: Namespace) -> None:
 
 
 def _check_classes(args: Namespace) -> None:
-    number = CLASSES_OF_SOURCE.get(args.dataset)
-    if number is not None and args.num_classes != number and getattr(args, "seen_classes", None) is None:
-        raise ConfigError(f"num_classes: expected {number} for dataset {args.dataset}, but got {args.num_classes}")
+    if getattr(args, "seen_classes", None) is None:
+        check_number_of_classes(args.dataset, args.num_classes)
     adapted = any(getattr(args, key, None) for key in ADAPTATION_KEYS)
     fixed = args.dataset in (*FIXED_LABELED_PART, *choices.own_datasets())
     balanced = args.lb_imb_ratio == 1 and not fixed and not adapted
