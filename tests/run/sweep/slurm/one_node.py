@@ -98,7 +98,7 @@ def one_node() -> Iterator[OneNode]:
     if missing_programs():
         raise CannotStart(f"not installed: {', '.join(missing_programs())}")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-")))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True)))
         folder.chmod(0o755)
         environment = {**os.environ, "PATH": PATH, "SLURM_CONF": str(folder / "slurm.conf")}
         for name in ("state", "spool"):
