@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from repository_script import load_script
 
+from usb_negsamp.run.sweep.studies.study_file import read_study
 from usb_negsamp.testing import parameters_of, train_tiny
 
 BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
@@ -159,3 +161,51 @@ def test_the_picture_has_a_panel_a_file(tmp_path: Path, monkeypatch: pytest.Monk
         module.main()
         widths.append(int.from_bytes(path.read_bytes()[16:20], "big"))
     assert widths[1] - widths[0] == round(4.2 * 160)
+
+
+def test_a_tuning_study_s_choice_is_that_of_validation_whatever_the_test_images_say(tmp_path, capsys):
+    module = load_script(BENCHMARKS / "tuned.py")
+    path = tmp_path / "some_tuning" / "results.csv"
+    path.parent.mkdir()
+    rows = [
+        ("VAT; lr 0.1", 0.9, 0.1),
+        ("VAT; lr 0.3", 0.8, 0.9),
+        ("VAT; lr 0.1", 0.6, 0.1),
+        ("VAT; lr 0.3", 0.9, 0.9),
+        ("Pi, twice; ulb_loss_ratio 5.0", 0.5, 0.5),
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("method", "eval_best_acc", "test_acc_at_best"), *rows])
+    assert module.main([str(path)]) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith(("some", "| VAT", "| Pi"))] == [
+        "some_tuning",
+        "| VAT | lr | 0.1: 25.00, 0.3: 15.00 | 0.3 |",
+        "| Pi, twice | ulb_loss_ratio | 5.0: 50.00 | 5.0 |",
+    ]
+    with pytest.raises(ValueError, match="expected a method METHOD; KEY VALUE, but got VAT"):
+        module.chosen_values([{"method": "VAT", "eval_best_acc": "0.5"}])
+    two = [{"method": f"VAT; {key} 1", "eval_best_acc": "0.5"} for key in ("lr", "ema_m")]
+    with pytest.raises(ValueError, match="expected one key of VAT, but got ema_m, lr"):
+        module.chosen_values(two)
+
+
+def test_the_first_value_of_each_method_that_is_tuned_is_that_of_the_table(tmp_path):
+    of_tables = {
+        "cifar10_tuning": ("cifar10_ns3l",),
+        "cifar10_tuning_dnll": ("cifar10_dnll",),
+        "cifar10_tuning_open_set": ("cifar10_spl", "cifar10_open_set"),
+    }
+    compared = 0
+    for name, tables in of_tables.items():
+        firsts: dict[str, tuple[Any, str]] = {}
+        for method, keys in read_study(BENCHMARKS / "studies" / f"{name}.yaml").methods.items():
+            firsts.setdefault(method.partition("; ")[0], (keys, method.partition("; ")[2].partition(" ")[0]))
+        for table in tables:
+            study = read_study(BENCHMARKS / "studies" / f"{table}.yaml")
+            for method in firsts.keys() & study.methods.keys():
+                keys, tuned = firsts[method]
+                of_table = {**study.common, **(study.methods[method] or {})}
+                assert {key: value for key, value in keys.items() if of_table.get(key, value) != value} == {}
+                assert tuned in keys
+                compared += 1
+    assert compared > 25
