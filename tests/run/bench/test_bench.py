@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from one_line import assert_one_line
 
-from usb_negsamp.run.bench.cases import DEFAULT_CASES, METHOD_CASES, OPTIONS, Case, chosen_cases
+from usb_negsamp.run.bench import worker
+from usb_negsamp.run.bench.cases import DEFAULT_CASES, METHOD_CASES, OPTIONS, Case, Variant, chosen_cases
 from usb_negsamp.run.bench.request import cases_of_files, default_cases
+from usb_negsamp.run.bench.worker import Worker
 from usb_negsamp.run.cli.main import main
 from usb_negsamp.run.records.csv_file import read_csv
 
@@ -77,6 +80,22 @@ def test_a_variant_that_fails_ends_the_command_in_one_line(
     lines = capsys.readouterr().err.splitlines()
     assert "nowhere" in lines[-1]
     assert lines[-1].startswith("usb-negsamp: error: bare host: ")
+
+
+def test_all_workers_that_do_not_listen_are_ended_within_seconds_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_SECONDS_TO_END", 0.5)
+    monkeypatch.setattr(worker, "_serve", _does_not_listen)
+    variant = Variant("plugin", {}, bare=False)
+    workers = [Worker(variant, None, "cpu") for _ in range(4)]
+    began = time.monotonic()
+    worker.end_all(workers)
+    assert not any(one._process.is_alive() for one in workers)
+    # Each after the other would take two seconds.
+    assert time.monotonic() - began < 1.5
+
+
+def _does_not_listen(*arguments: object) -> None:
+    time.sleep(60)
 
 
 def test_a_case_keeps_what_its_file_and_the_command_line_say(write_config: WriteConfig) -> None:

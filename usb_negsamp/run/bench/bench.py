@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usb_negsamp.run.bench.cases import BARE_HOST, Case, has_stage, memory_variants
-from usb_negsamp.run.bench.worker import Worker
+from usb_negsamp.run.bench.worker import Worker, end_all
 
 Row = dict[str, Any]
 
@@ -41,8 +41,10 @@ def measure(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
     Raises:
         ConfigError: a variant cannot be built or fails.
     """
-    workers = [Worker(variant, plan.random_images, plan.clock) for variant in case.variants(plan.options)]
+    workers: list[Worker] = []
     try:
+        for variant in case.variants(plan.options):
+            workers.append(Worker(variant, plan.random_images, plan.clock))
         say(f"{case.name}: building {', '.join(worker.variant.name for worker in workers)}")
         circumstances = {worker.variant.name: worker.answer() for worker in workers}
         steps: dict[str, list[float]] = {worker.variant.name: [] for worker in workers}
@@ -62,8 +64,7 @@ def measure(case: Case, plan: Plan, say: Callable[[str], None]) -> list[Row]:
         shares = {worker.variant.name: worker.ask("shares", plan.steps) for worker in workers}
         peaks = {worker.variant.name: worker.ask("peak_mebibytes") for worker in workers}
     finally:
-        for worker in workers:
-            worker.close()
+        end_all(workers)
     rest = {name: statistics.median(steps[name]) * _rest(shares[name]) for name in steps}
     return [
         {
@@ -96,7 +97,7 @@ def measure_memory(case: Case, plan: Plan, say: Callable[[str], None]) -> list[R
             stage = has_stage(variant.keys["algorithm"])
             mebibytes = worker.ask("inner_step_mebibytes" if stage else "step_mebibytes")
         finally:
-            worker.close()
+            end_all([worker])
         say(f"{case.name}: {variant.name} {mebibytes:.1f} MiB")
         row = {
             "case": case.name,

@@ -11,8 +11,10 @@ import io
 import multiprocessing
 import signal
 import tempfile
+import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -63,13 +65,26 @@ class Worker:
             raise ConfigError(f"{self.variant.name}: {answer}")
         return answer
 
-    def close(self) -> None:
-        """End the process."""
+    def dismiss(self) -> None:
+        """Have the process end once it is done with what it was asked for."""
         with contextlib.suppress(OSError):
             self._pipe.send(None)
-        self._process.join(timeout=_SECONDS_TO_END)
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the end of the process, which is killed after so many seconds."""
+        self._process.join(timeout=max(0.0, seconds))
         if self._process.is_alive():
             self._process.kill()
+            self._process.join()
+
+
+def end_all(workers: Sequence[Worker]) -> None:
+    """End the processes of all ``workers`` within seconds, whatever they are at."""
+    for worker in workers:
+        worker.dismiss()
+    deadline = time.monotonic() + _SECONDS_TO_END
+    for worker in workers:
+        worker.wait(deadline - time.monotonic())
 
 
 def _serve(pipe: Connection, usual: str, variant: Variant, random_images: int | None, clock_name: str) -> None:

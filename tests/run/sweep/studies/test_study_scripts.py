@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +212,39 @@ def test_the_first_value_of_each_method_that_is_tuned_is_that_of_the_table(tmp_p
                 assert tuned in keys
                 compared += 1
     assert compared > 25
+
+
+def test_the_set_of_real_texts_is_what_its_archive_holds_in_parts_that_share_nothing(tmp_path, monkeypatch):
+    module = load_script(BENCHMARKS / "texts.py")
+    monkeypatch.setattr(module, "PARTS", {"train": 5, "dev": 2, "test": 3})
+    archive = tmp_path / "package.tar.gz"
+    inner = io.BytesIO()
+    with tarfile.open(fileobj=inner, mode="w:gz") as files:
+        for place in module.PLACES:
+            lines = [f"{number}\t0.5\tThe {place} text {number}, of Words." for number in range(10)]
+            add(files, f"hutto_ICWSM_2014/{place}_GroundTruth.txt", "\n".join([*lines, "11\t0.5\t "]).encode())
+    with tarfile.open(archive, "w:gz") as files:
+        add(files, f"package/{module.INNER}", inner.getvalue())
+    found = module.sentences(archive)
+    assert {place: len(texts) for place, texts in found.items()} == dict.fromkeys(module.PLACES, 10)
+    train = module.write_texts(found, tmp_path / "texts")
+    parts = {part: json.loads((tmp_path / "texts" / f"{part}.json").read_text()) for part in module.PARTS}
+    assert {part: len(entries) for part, entries in parts.items()} == {"train": 20, "dev": 8, "test": 12}
+    texts = [entry["ori"] for entries in parts.values() for entry in entries.values()]
+    assert len(set(texts)) == 40
+    assert train == [entry["ori"] for entry in parts["train"].values()]
+    for entry in parts["train"].values():
+        words = entry["ori"].split()
+        assert module.PLACES[int(entry["label"])].lower() in words
+        for view in ("aug_0", "aug_1"):
+            assert entry[view]
+            assert set(entry[view].split()) <= set(words)
+    assert sum(len(entry["aug_1"]) for entry in parts["train"].values()) < sum(
+        len(entry["aug_0"]) for entry in parts["train"].values()
+    )
+
+
+def add(files: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    files.addfile(member, io.BytesIO(content))
