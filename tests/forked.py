@@ -23,8 +23,8 @@ class Started:
     """
 
     def __init__(self, call: str, words: list[str], folder: Path | None = None) -> None:
-        prints = Path(tempfile.mkdtemp(prefix="printed_"))
-        self._output, self._errors = prints / "output.txt", prints / "errors.txt"
+        self._prints = tempfile.TemporaryDirectory(prefix="printed_")
+        self._output, self._errors = (Path(self._prints.name, name) for name in ("output.txt", "errors.txt"))
         self.process: ProcessLike
         if fork_server.is_possible():
             self.process = fork_server.shared_server(1).start(

@@ -90,7 +90,9 @@ class Wrapper(AroundAlgorithm):
         self.batch = {}
         self._said: set[str] = set()
         self.unlabeled_views = tuple(dict.fromkeys(self.views_needed(args)))
-        self._views_of_step = frozenset(inspect.signature(self.train_step).parameters)
+        taken = inspect.signature(self.train_step).parameters
+        self._labeled_views_of_step = frozenset(self.labeled_views_needed(args)).intersection(taken)
+        self._views_of_step = self._labeled_views_of_step.union(set(self.unlabeled_views).intersection(taken))
         super().__init__(args, *rest, **kwargs)
 
     @classmethod
@@ -160,12 +162,10 @@ class Wrapper(AroundAlgorithm):
         return step_input
 
     def _check_offered(self, offered: Mapping[str, Any]) -> None:
-        asked_for = self.labeled_views_needed(self.args)
         # Stages of labeled batches alone, as Dash's warm-up, have no unlabeled view to miss.
-        if "x_ulb_w" in offered:
-            asked_for += self.unlabeled_views
-        for view in set(asked_for).intersection(self._views_of_step):
-            _ = Batch(offered)[view]
+        for view in self._views_of_step if "x_ulb_w" in offered else self._labeled_views_of_step:
+            if view not in offered:
+                _ = Batch(offered)[view]
 
     def logits_of(self, view: str, *, with_grad: bool = True) -> Tensor:
         """Logits (N, K) of the batch's ``view`` by the network's own weights.

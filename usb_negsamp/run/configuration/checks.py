@@ -16,7 +16,6 @@ from usb_negsamp.run.configuration.keys import checked_keys
 from usb_negsamp.run.configuration.processes import Process
 from usb_negsamp.run.configuration.tracker_checks import check_trackers
 
-# Classes of the sources that the host and we know by name; a source not named here is checked by its loader.
 BYTES_OF_FLOAT = 4
 BYTES_OF_INDEX = 48
 """Of the host's sampler: the permutations, their concatenation, and the list of Python's numbers that it becomes."""

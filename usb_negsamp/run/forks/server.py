@@ -148,8 +148,10 @@ class ForkServer:
             "path": None if path is None else [os.path.abspath(entry) for entry in path],
         }
         assert self._server.stdin is not None
-        self._server.stdin.write(json.dumps(request).encode() + b"\n")
-        self._server.stdin.flush()
+        # One that has ended gives no answer, which says more than that the pipe is broken.
+        with contextlib.suppress(BrokenPipeError):
+            self._server.stdin.write(json.dumps(request).encode() + b"\n")
+            self._server.stdin.flush()
         while (answer := self._next_answer()).startswith("ended"):
             self._take(answer)
         if not answer:
