@@ -88,6 +88,8 @@ class Flat(nn.Module):
 class Divergence:
     """As much of the host's VAT as the adversary asks for."""
 
+    distributed = False
+
     @staticmethod
     def kl_div_with_logit(q_logit: torch.Tensor, p_logit: torch.Tensor) -> torch.Tensor:
         q = q_logit.softmax(1)

@@ -20,7 +20,7 @@ from usb_negsamp.host.options import vat_options
 from usb_negsamp.host.options.vat_options import VATPseudoLabelHook, VATSettings
 from usb_negsamp.host.patching import undone
 from usb_negsamp.host.wrapping.passes.virtual_adversary import adversarial_logits
-from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
+from usb_negsamp.testing import build_tiny, check_algorithm, parameters_of, train_tiny
 
 
 def same(one: Any, other: Any) -> bool:
@@ -180,3 +180,9 @@ def test_the_hosts_pi_model_is_the_mean_squared_difference_of_probabilities(tmp_
     _, log = algorithm.train_step(**batch)
     expected = (logits[1].softmax(1) - logits[2].softmax(1)).square().mean()
     assert log["train/unsup_loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_two_processes_draw_the_directions_of_one() -> None:
+    # A probe of the usual length divides by a difference of the size of rounding, which processes round otherwise.
+    [outcome] = check_algorithm("vat", overrides={"vat_xi": 1.0}, checks=["two_processes"]).outcomes
+    assert outcome.status == "passed"

@@ -24,7 +24,7 @@ class Net(nn.Module):
 
 
 def host_algorithm():
-    algorithm = SimpleNamespace(gpu=None)
+    algorithm = SimpleNamespace(distributed=False, gpu=None)
     algorithm.kl_div_with_logit = lambda q, p: VAT.kl_div_with_logit(algorithm, q, p)
     algorithm._l2_normalize = lambda d: VAT._l2_normalize(algorithm, d)
     return algorithm

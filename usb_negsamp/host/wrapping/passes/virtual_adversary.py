@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from usb_negsamp.host.wrapping.among_processes import drawn_together
+
 if TYPE_CHECKING:
     from semilearn.algorithms.vat import VAT
 
@@ -34,6 +36,10 @@ def set_noise(state: Tensor, device: torch.device) -> None:
         torch.cuda.set_rng_state(state, device)
     else:
         torch.set_rng_state(state)
+
+
+def _normal_like(rows: Tensor) -> Tensor:
+    return torch.randn_like(rows, dtype=torch.float32)
 
 
 def adversarial_logits(
@@ -79,7 +85,7 @@ def adversarial_logits(
     # The probe's gradient is not a parameter's: the reducer of DDP must not see it.
     probe_model = model.module if isinstance(model, DistributedDataParallel) else model
     probe_base = clean.detach().float()
-    direction = l2_normalized(torch.randn_like(clean, dtype=torch.float32))
+    direction = l2_normalized(drawn_together(_normal_like, clean, algorithm))
     noise = noise_of(device)
 
     def target_after_a_pass(base: Tensor) -> Tensor:
