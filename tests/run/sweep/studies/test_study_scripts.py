@@ -203,7 +203,7 @@ def test_a_table_has_the_values_that_its_tuning_study_chose_or_the_first_ones_be
         candidates: dict[str, dict[str, dict[str, Any]]] = {}
         for label, keys in read_study(BENCHMARKS / "studies" / f"{name}.yaml").methods.items():
             method, _, choice = label.partition("; ")
-            candidates.setdefault(method, {})[choice] = keys
+            candidates.setdefault(method, {})[choice] = {**(keys or {})}
         chosen = {method: next(iter(choices)) for method, choices in candidates.items()}
         measured = BENCHMARKS / "cifar10" / f"{rows}.csv"
         if measured.is_file():
