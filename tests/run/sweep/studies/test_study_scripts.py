@@ -166,6 +166,42 @@ def test_the_picture_has_a_panel_a_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert widths[1] - widths[0] == round(4.2 * 160)
 
 
+def test_what_one_method_has_over_another_is_paired_over_the_splits_that_both_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = load_script(BENCHMARKS / "pairs.py")
+    path, page = tmp_path / "rows.csv", tmp_path / "page.md"
+    page.write_text("<!-- table gains -->\n<!-- /table -->\n")
+    accuracies = {
+        ("usps", "VAT"): {0: 0.8, 1: 0.7, 2: 0.1},
+        ("usps", "VAT + NS3L"): {1: 0.74, 0: 0.82},
+        ("usps", "NS3L"): {0: 0.9, 1: 0.9},
+        ("mnist", "VAT"): {0: 0.5},
+        ("mnist", "VAT + NS3L"): {0: 0.4},
+    }
+    rows = [
+        (data, "", method, split, accuracy, "")
+        for (data, method), found in accuracies.items()
+        for split, accuracy in found.items()
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [("data", "setting", "method", "split_seed", "test_acc_at_best", "selection"), *rows]
+        )
+    words = [str(path), "--also", "NS3L=VAT"]
+    assert module.main([*words, "--update", str(page), "--table", "gains"]) == 0
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["method", "over", "usps", "mnist"]
+    # 2 and 4 points, of which t with one degree of freedom makes 3 +- 12.71
+    assert lines[2] == ["VAT + NS3L", "VAT", "-3.00 [-15.71, +9.71]", "+10.00"]
+    assert [lines[3][0], lines[3][2][:6], lines[3][3]] == ["NS3L", "-15.00", ""]
+    assert "| VAT + NS3L | VAT | -3.00" in page.read_text()
+    for wrong, message in (("NS3L", "expected METHOD=OTHER"), ("NS3L=Pi", "no row of 'Pi'; expected one of VAT")):
+        with pytest.raises(SystemExit):
+            module.main([str(path), "--also", wrong])
+        assert message in capsys.readouterr().err
+
+
 def test_a_tuning_study_s_choice_is_that_of_validation_whatever_the_test_images_say(tmp_path, capsys):
     module = load_script(BENCHMARKS / "tuned.py")
     path = tmp_path / "some_tuning" / "results.csv"
