@@ -76,6 +76,7 @@ def test_numbers_may_be_words(folder: Path, words: str, labels: int | str, held_
         ({"skip_bad": True}, "skip_bad: expected none with dataset digits, since only image_folder reads it"),
         ({"labels_csv": "a.csv"}, "labels_csv: expected none with dataset digits"),
         ({"lazy_images": True}, "lazy_images: expected none with dataset digits"),
+        ({"decoded_dir": "there"}, "decoded_dir: expected none with dataset digits"),
         ({"num_labels": "most"}, "num_labels: expected a whole number above 0, or all, but got 'most'"),
         ({"num_labels": 0}, "num_labels: expected a whole number above 0, or all, but got 0"),
         ({"validation_size": 1.5}, "validation_size: expected a whole number of at least 0, or auto, but got 1.5"),
@@ -93,6 +94,10 @@ def test_numbers_may_be_words(folder: Path, words: str, labels: int | str, held_
         (
             {"dataset": "cifar10", "num_labels": "all"},
             "num_labels: expected a number with dataset cifar10, but got all",
+        ),
+        (
+            {"dataset": "image_folder", "num_classes": 2, "lazy_images": True, "decoded_dir": "there"},
+            "decoded_dir: expected none with lazy_images, which decodes each time, but got there",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -86,21 +87,26 @@ def test_the_same_request_goes_on_with_what_was_counted(
     assert main(["eval", "runs/one"]) == 0
 
 
-def test_a_lazy_run_and_one_that_keeps_its_pictures_end_with_the_same_bits(
+def test_lazy_runs_and_those_that_a_folder_keeps_pictures_for_end_with_the_same_bits(
     pictures: Path, run: Callable[..., int], work_dir: Path
 ) -> None:
-    for name, lazy in (("kept", "false"), ("lazy", "true")):
-        assert run("--save_name", name, "--lazy_images", lazy, num_labels=7, validation_size=3) == 0
-    kept, lazily = (
-        torch.load(work_dir / "runs" / name / "latest_model.pth", weights_only=True) for name in ("kept", "lazy")
-    )
-    for part in ("model", "ema_model", "optimizer"):
-        assert equal(kept[part], lazily[part]), part
+    ways = {
+        "kept": ("--lazy_images", "false"),
+        "lazy": ("--lazy_images", "true"),
+        "first": ("--decoded_dir", "decoded/there"),
+        "later": ("--decoded_dir", "decoded/there"),
+    }
+    for name, words in ways.items():
+        assert run("--save_name", name, *words, num_labels=7, validation_size=3) == 0
+    kept, *others = (torch.load(work_dir / "runs" / name / "latest_model.pth", weights_only=True) for name in ways)
+    for other, part in itertools.product(others, ("model", "ema_model", "optimizer")):
+        assert equal(kept[part], other[part]), part
     digests = [
-        {key: manifest_of(work_dir / "runs" / name)[key] for key in ("data_digest", "split_digest")}
-        for name in ("kept", "lazy")
+        {key: manifest_of(work_dir / "runs" / name)[key] for key in ("data_digest", "split_digest")} for name in ways
     ]
-    assert digests[0] == digests[1]
+    assert digests == digests[:1] * len(ways)
+    log = {name: (work_dir / "runs" / name / "log.txt").read_text() for name in ways}
+    assert [name for name in ways if "decoded pictures are those of decoded/there" in log[name]] == ["later"]
 
 
 def equal(one: Any, other: Any) -> bool:

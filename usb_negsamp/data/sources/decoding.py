@@ -66,13 +66,18 @@ def decode_images(files: Sequence[Path], img_size: int) -> np.ndarray:
     return decoded.images
 
 
-def decode_readable(files: Sequence[Path], img_size: int) -> Decoded:
+def decode_readable(files: Sequence[Path], img_size: int, into: np.ndarray | None = None) -> Decoded:
     """Decode those of ``files`` that can be decoded.
+
+    Args:
+        files: pictures.
+        img_size: side of the images, in pixels.
+        into: (N, img_size, img_size, 3) uint8, where the images go; None, into memory.
 
     Raises:
         ConfigError: memory is too small.
     """
-    images = empty_images(len(files), img_size)
+    images = empty_images(len(files), img_size) if into is None else into
     bad: dict[int, UnreadableImage] = {}
     with announced("decoding pictures", len(files)) as tell:
         decode_into(images, files, img_size, bad, tell)

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from usb_negsamp.data.memory import memory_of_machine
-from usb_negsamp.data.sources.decoding import UnreadableImage, all_unreadable, decode_readable
+from usb_negsamp.data.sources.decoded_files import decode_once
+from usb_negsamp.data.sources.decoding import Decoded, UnreadableImage, all_unreadable, decode_readable
 from usb_negsamp.data.sources.image_source import ChannelCounts, ImageArrays, ImageSource
 from usb_negsamp.data.sources.images_in_files import ImagesInFiles, look_through
 from usb_negsamp.data.sources.own_pictures.listing import EVALUATED, LabeledFiles, Listing, list_pictures
@@ -37,8 +38,9 @@ LARGEST_SHARE_OF_MEMORY = 0.5
 def load_image_folder(data_dir: Path, img_size: int, options: FolderOptions | None = None) -> ImageSource:
     """Return the pictures under ``data_dir``, resized and center-cropped to ``img_size``.
 
-    They are decoded once and kept or, where they are too many for that, looked through once and decoded again each time
-    they are asked for. Mean and standard deviation are those of the training pictures.
+    They are decoded once and kept, in memory or in a folder that later runs read them from, or, where they are too many
+    for memory, looked through once and decoded again each time they are asked for. Mean and standard deviation are
+    those of the training pictures.
 
     Args:
         data_dir: the folder described at the top of this module.
@@ -52,7 +54,7 @@ def load_image_folder(data_dir: Path, img_size: int, options: FolderOptions | No
     options, data_dir = options or FolderOptions(), data_dir.expanduser()
     # Listing comes before decoding, so that a mistake in the last folder is not found after minutes of work.
     listing = list_pictures(data_dir, options.labels_csv)
-    reader = _Reader(img_size, is_lazy(listing, img_size, options))
+    reader = _Reader(img_size, is_lazy(listing, img_size, options), options.decoded_dir)
     counts = ChannelCounts()
     train = reader.labeled(listing.parts["train"], counts.add)
     unlabeled = reader.unlabeled(listing.unlabeled)
@@ -78,9 +80,12 @@ def load_image_folder(data_dir: Path, img_size: int, options: FolderOptions | No
 
 
 def is_lazy(listing: Listing, img_size: int, options: FolderOptions) -> bool:
-    """Whether pictures are decoded each time: as asked or, if nothing is, where they would fill half of memory."""
-    if options.lazy is not None:
-        return options.lazy
+    """Whether pictures are decoded each time: as asked or, if nothing is, where they would fill half of memory.
+
+    Those that a folder keeps are mapped from there, and fill no memory that others need.
+    """
+    if options.lazy is not None or options.decoded_dir is not None:
+        return bool(options.lazy)
     number = sum(len(part.files) for part in listing.parts.values() if part) + len(listing.unlabeled or ())
     return 3 * number * img_size**2 > LARGEST_SHARE_OF_MEMORY * memory_of_machine()
 
@@ -88,8 +93,8 @@ def is_lazy(listing: Listing, img_size: int, options: FolderOptions) -> bool:
 class _Reader:
     """Reads the parts of a folder, one after the other, and collects the files that cannot be decoded."""
 
-    def __init__(self, img_size: int, lazy: bool) -> None:
-        self.img_size, self.lazy = img_size, lazy
+    def __init__(self, img_size: int, lazy: bool, decoded_dir: Path | None) -> None:
+        self.img_size, self.lazy, self.decoded_dir = img_size, lazy, decoded_dir
         self.bad: list[UnreadableImage] = []
 
     @property
@@ -114,11 +119,16 @@ class _Reader:
             places, bad = look_through(paths, self.img_size, see)
             found = ImageArrays(ImagesInFiles([paths[place] for place in places], self.img_size), targets[places])
         else:
-            images, places, bad = decode_readable(paths, self.img_size)
+            images, places, bad = self._decode(paths)
             see(images)
             found = ImageArrays(images, targets[places])
         self.bad += bad
         return found if len(found) else None
+
+    def _decode(self, paths: Sequence[Path]) -> Decoded:
+        if self.decoded_dir is None:
+            return decode_readable(paths, self.img_size)
+        return decode_once(paths, self.img_size, self.decoded_dir)
 
 
 def _unseen(images: np.ndarray) -> None:

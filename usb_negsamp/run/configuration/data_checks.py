@@ -26,7 +26,7 @@ ONLY_WITH_SEEN_CLASSES = (
 
 OF_OUR_LOADERS = ("validation_size", "preprocessing", "augmentation")
 """Keys that the host's own loaders do not carry out; any of them asks for ours, where we have one."""
-OF_OWN_PICTURES = ("labels_csv", "skip_bad", "lazy_images")
+OF_OWN_PICTURES = ("labels_csv", "skip_bad", "lazy_images", "decoded_dir")
 """Keys that only the reader of a user's own pictures carries out."""
 WITHOUT_FOLDER = "digits"
 """The data set that lies in none."""
@@ -82,6 +82,8 @@ def check_own(args: Namespace) -> None:
                 raise expected(key, f"none with dataset {args.dataset}, since only {FOLDER} reads it", f"{value}")
     elif asked["labels_csv"] is not None and any(getattr(args, key, None) for key in ADAPTATION_KEYS):
         raise expected("labels_csv", "none with labels and images from two data sets", f"{asked['labels_csv']}")
+    if asked["decoded_dir"] is not None and asked["lazy_images"]:
+        raise expected("decoded_dir", "none with lazy_images, which decodes each time", f"{asked['decoded_dir']}")
     for key, word in (("num_labels", ALL), ("validation_size", AUTO)):
         if getattr(args, key, None) == word and names["labeled"] != FOLDER:
             raise expected(key, f"a number with dataset {names['labeled']}", f"{word}, which only {FOLDER} reads")

@@ -106,6 +106,14 @@ OWN_KEYS: tuple[Key, ...] = (
         affects="session",
     ),
     Key(
+        "decoded_dir",
+        str,
+        None,
+        "image_folder: a folder, made where it is missing, that keeps decoded pictures, so that later runs on the same "
+        "ones need not decode them; none: each run decodes its own",
+        affects="session",
+    ),
+    Key(
         "seen_classes",
         class_list,
         None,

@@ -19,6 +19,7 @@ KEYS = (
     "labels_csv",
     "skip_bad",
     "lazy_images",
+    "decoded_dir",
     "device",
     "gpu",
     "eval_batch_size",

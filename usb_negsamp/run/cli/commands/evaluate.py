@@ -17,8 +17,8 @@ precision, recall and F1, and on an open-set split how well unseen classes are t
 
 CLOSING = """\
   --key value           where and how to evaluate: data_dir, labeled_dir, unlabeled_dir, labels_csv, skip_bad,
-                        lazy_images, device, gpu, eval_batch_size, num_workers, bn_batches, open_reject,
-                        open_eval_images, and ood_data (on an open-set split)"""
+                        lazy_images, decoded_dir, device, gpu, eval_batch_size, num_workers, bn_batches,
+                        open_reject, open_eval_images, and ood_data (on an open-set split)"""
 
 
 def _declare(parser: Parser) -> None:

@@ -1,0 +1,100 @@
+"""Decoded pictures that are kept in a folder, so that the next run on the same ones need not decode them again.
+
+A set of pictures is one file, NAME.npy: what NumPy writes of (N, img_size, img_size, 3) uint8, named by a digest of the
+files' places, sizes and times of change, of the size of the images and of the version of Pillow. Where any of these is
+another, the pictures are decoded anew, beside the file that is there. Processes share the memory that it is mapped to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL
+
+from usb_negsamp.data.sources.decoding import Decoded, decode_readable
+from usb_negsamp.errors import expected
+
+logger = logging.getLogger("usb_negsamp.data")
+
+_FORM = 1
+"""Of what is kept; another number where decoding gives other pixels."""
+
+
+def decode_once(files: Sequence[Path], img_size: int, folder: Path) -> Decoded:
+    """Return what :func:`~usb_negsamp.data.sources.decoding.decode_readable` does, from ``folder`` where it is there.
+
+    What is decoded is kept there, unless one of the files cannot be decoded: that one may be mended.
+
+    Args:
+        files: pictures.
+        img_size: side of the images, in pixels.
+        folder: is made where it is missing.
+
+    Raises:
+        ConfigError: nothing can be written to the folder, or the disk is full.
+    """
+    kept = folder / f"{digest_of(files, img_size)}.npy"
+    shape = (len(files), img_size, img_size, 3)
+    images = _mapped(kept, shape)
+    if images is not None:
+        logger.info("%d decoded pictures are those of %s", len(files), kept)
+        return Decoded(images, np.arange(len(files), dtype=np.int64), [])
+    try:
+        with _written_beside(kept, shape) as (part, rows):
+            decoded = decode_readable(files, img_size, into=rows)
+            if not decoded.bad and len(files):
+                os.replace(part, kept)
+    except OSError as error:
+        raise expected("decoded_dir", "a folder with room for decoded pictures", f"{folder}: {error}") from error
+    return decoded
+
+
+def digest_of(files: Sequence[Path], img_size: int) -> str:
+    """Return 32 hexadecimal digits that change where the pixels that ``files`` decode to may have changed."""
+    digest = hashlib.sha256(repr((_FORM, PIL.__version__, img_size)).encode())
+    for file in files:
+        state = os.stat(file)
+        digest.update(repr((os.path.abspath(file), state.st_size, state.st_mtime_ns)).encode())
+    return digest.hexdigest()[:32]
+
+
+def _mapped(kept: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The images of a file that is whole; writing to them changes this process's alone."""
+    try:
+        images = np.load(kept, mmap_mode="c", allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError):  # cut short by whoever copied it
+        return None
+    return images if images.shape == shape and images.dtype == np.uint8 else None
+
+
+@contextlib.contextmanager
+def _written_beside(kept: Path, shape: tuple[int, ...]) -> Iterator[tuple[Path, np.ndarray]]:
+    """A file with room for the images, which is gone at the end unless it has been given its name, and its rows."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{kept.stem}-", suffix=".part", dir=kept.parent)
+    part = Path(name)
+    try:
+        os.close(descriptor)
+        rows = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+        with part.open("r+b") as file:  # a disk that turns out full at a later write would end the process by a signal
+            os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+        os.chmod(part, 0o666 & ~_umask())
+        yield part, rows
+        rows.flush()
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
