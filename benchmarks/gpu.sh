@@ -6,7 +6,11 @@
 #   benchmarks/gpu.sh [MINUTES]         default 60; the same command again goes on with what is not done yet
 #   OUT=folder PYTHON=python3 CIFAR10=folder DEVICE=cuda benchmarks/gpu.sh 15
 #
+#   SKIP="tests bench" STUDIES="cifar10_spl cifar10_open_set" JOBS=16 CIFAR10=folder benchmarks/gpu.sh 15
+#
 # CIFAR10 is a folder of images (train/CLASS/*, test/CLASS/*); without it one run of VAT + NS3L on images of digits.
+# STUDIES are tables in small (benchmarks/studies/*.yaml), which come before the papers' own; JOBS of their runs share the
+# GPU, whose kernels such small networks do not fill. SKIP leaves out the parts that it names.
 # Leaves in OUT (default: gpu): log.txt, bench/bench.csv and bench/bench.md, and a folder a table with its rows and pages.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -40,6 +44,7 @@ once() { # once NAME SHARE COMMAND: a part that is left out where an earlier sta
     local name=$1
     shift
     [ -f "$out/$name.done" ] && return
+    case " ${SKIP:-} " in *" $name "*) return ;; esac
     if part "$@"; then touch "$out/$name.done"; else failures=$((failures + 1)); fi
 }
 
@@ -54,10 +59,19 @@ trained() { # trained COMMAND: a training for what is left, which ends in order 
     return $code
 }
 
+in_small() { # the tables in small, one after the other, until the minutes end
+    local study
+    for study in ${STUDIES:-}; do
+        trained reproduce "$study" --jobs "${JOBS:-1}" --data_dir "$CIFAR10" --save_dir "$out" \
+            --decoded_dir "$out/decoded" || return
+    done
+}
+
 if [ -n "${CIFAR10:-}" ]; then
-    # The papers' own tables, in the order of what is asked for first; a table whose rows are all there ends at once.
     images=(--dataset image_folder --data_dir "$CIFAR10" --save_dir "$out")
-    trained reproduce cifar10/ns3l --scale full --only table1_cifar10_vat_ns3l "${images[@]}" &&
+    # The papers' own tables in the order of what is asked for first; one whose rows are all there ends at once.
+    in_small &&
+        trained reproduce cifar10/ns3l --scale full --only table1_cifar10_vat_ns3l "${images[@]}" &&
         trained reproduce cifar10/spl --scale full --only table1_cifar10_vat,table1_cifar10_vat_spl "${images[@]}" &&
         trained reproduce cifar10/dnll --scale full "${images[@]}" &&
         trained reproduce cifar10/ns3l --scale full "${images[@]}"
