@@ -49,16 +49,21 @@ def pairs_among(methods: Sequence[str]) -> list[Pair]:
 
 
 def named(words: Iterable[str], methods: Sequence[str]) -> list[Pair]:
-    """The pairs of ``METHOD=OTHER``.
+    """The pairs of ``METHOD=OTHER``; names may hold that sign themselves.
+
+    >>> named(["DNLL, m = 3=DNLL, m = 1", "DNLL, m = 1=VAT"], ["DNLL, m = 1", "DNLL, m = 3", "VAT"])
+    [('DNLL, m = 3', 'DNLL, m = 1'), ('DNLL, m = 1', 'VAT')]
 
     Raises:
         ValueError: a word that is no such pair, or names a method without rows.
     """
     pairs = []
     for word in words:
-        method, equals, other = (part.strip() for part in word.partition("="))
-        if not equals:
+        parts = word.split("=")
+        if len(parts) == 1:
             raise ValueError(f"expected METHOD=OTHER, but got {word!r}")
+        halves = [("=".join(parts[:at]).strip(), "=".join(parts[at:]).strip()) for at in range(1, len(parts))]
+        method, other = max(halves, key=lambda half: len({*half} & {*methods}))
         for name in (method, other):
             if name not in methods:
                 raise ValueError(f"no row of {name!r}; expected one of {', '.join(methods)}")
