@@ -62,9 +62,8 @@ def test_a_second_time_nothing_is_decoded_and_the_pixels_are_the_same(
 
 
 def test_who_writes_into_the_images_writes_into_no_file(files: list[Path], tmp_path: Path) -> None:
-    decode_once(files, SIZE, tmp_path / "kept")
-    images = decode_once(files, SIZE, tmp_path / "kept").images
-    images[:] = 0
+    for _ in range(2):
+        decode_once(files, SIZE, tmp_path / "kept").images[:] = 0
     assert np.array_equal(decode_once(files, SIZE, tmp_path / "kept").images, decode_readable(files, SIZE).images)
 
 
@@ -116,6 +115,11 @@ def test_with_a_bad_file_nothing_is_kept_until_it_is_mended(files: list[Path], t
     files[1].write_bytes(pixels)
     assert decode_once(files, SIZE, folder).bad == []
     assert len(kept_in(folder)) == 1
+
+
+def test_a_file_that_is_gone_is_a_bad_one(files: list[Path], tmp_path: Path) -> None:
+    files[3].unlink()
+    assert [one.file for one in decode_once(files, SIZE, tmp_path / "kept").bad] == [files[3]]
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing(

@@ -53,14 +53,19 @@ def decode_once(files: Sequence[Path], img_size: int, folder: Path) -> Decoded:
                 os.replace(part, kept)
     except OSError as error:
         raise expected("decoded_dir", "a folder with room for decoded pictures", f"{folder}: {error}") from error
-    return decoded
+    # Who wrote into the rows that were decoded into would write into the file.
+    mapped = None if decoded.bad else _mapped(kept, shape)
+    return decoded if mapped is None else decoded._replace(images=mapped)
 
 
 def digest_of(files: Sequence[Path], img_size: int) -> str:
     """Return 32 hexadecimal digits that change where the pixels that ``files`` decode to may have changed."""
     digest = hashlib.sha256(repr((_FORM, PIL.__version__, img_size)).encode())
     for file in files:
-        state = os.stat(file)
+        try:
+            state = os.stat(file)
+        except OSError:  # decoding says what is wrong with it
+            continue
         digest.update(repr((os.path.abspath(file), state.st_size, state.st_mtime_ns)).encode())
     return digest.hexdigest()[:32]
 
