@@ -58,7 +58,6 @@ def test_a_second_time_nothing_is_decoded_and_the_pixels_are_the_same(
         assert bad == []
     assert decoded_anew == [5]
     assert len(kept_in(folder)) == 1
-    assert (folder / kept_in(folder)[0]).stat().st_mode & 0o777 == 0o666 & ~decoded_files._umask()
 
 
 def test_who_writes_into_the_images_writes_into_no_file(files: list[Path], tmp_path: Path) -> None:

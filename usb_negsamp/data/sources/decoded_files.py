@@ -11,13 +11,13 @@ import contextlib
 import hashlib
 import logging
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import PIL
 
+from usb_negsamp.atomic_write import remove_leftovers, replacing
 from usb_negsamp.data.sources.decoding import Decoded, decode_readable
 from usb_negsamp.errors import expected
 
@@ -46,11 +46,18 @@ def decode_once(files: Sequence[Path], img_size: int, folder: Path) -> Decoded:
     if images is not None:
         logger.info("%d decoded pictures are those of %s", len(files), kept)
         return Decoded(images, np.arange(len(files), dtype=np.int64), [])
+    if not files:
+        return decode_readable(files, img_size)
     try:
-        with _written_beside(kept, shape) as (part, rows):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        with contextlib.suppress(_NotKept), replacing(kept) as file:
+            rows = np.lib.format.open_memmap(file.name, "w+", np.uint8, shape)
+            # A disk that turned out full at a later write would end the process by a signal.
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(file.name))
             decoded = decode_readable(files, img_size, into=rows)
-            if not decoded.bad and len(files):
-                os.replace(part, kept)
+            if decoded.bad:
+                raise _NotKept
     except OSError as error:
         raise expected("decoded_dir", "a folder with room for decoded pictures", f"{folder}: {error}") from error
     # Who wrote into the rows that were decoded into would write into the file.
@@ -81,25 +88,5 @@ def _mapped(kept: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     return images if images.shape == shape and images.dtype == np.uint8 else None
 
 
-@contextlib.contextmanager
-def _written_beside(kept: Path, shape: tuple[int, ...]) -> Iterator[tuple[Path, np.ndarray]]:
-    """A file with room for the images, which is gone at the end unless it has been given its name, and its rows."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{kept.stem}-", suffix=".part", dir=kept.parent)
-    part = Path(name)
-    try:
-        os.close(descriptor)
-        rows = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-        with part.open("r+b") as file:  # a disk that turns out full at a later write would end the process by a signal
-            os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
-        os.chmod(part, 0o666 & ~_umask())
-        yield part, rows
-        rows.flush()
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+class _NotKept(Exception):
+    """What was decoded is not to be kept."""
