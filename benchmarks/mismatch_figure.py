@@ -25,13 +25,15 @@ def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:
     """The curve of one file; of ``methods`` alone, if there are any."""
     measure = find_measure("last")
     found: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    sizes = set()
     for row in read_rows(path):
+        sizes.add(f"{int(row['num_labels']):,} labels of {row['num_classes']} seen classes")
         error = measure.error(row)
         if error is not None and (not methods or row["method"] in methods):
             found[row["method"]][float(row[KEY])][row["split_seed"]] = 100.0 - error
     ratios = tuple(sorted({ratio for by_ratio in found.values() for ratio in by_ratio}))
     lines = [Line(name, ratios, dict(by_ratio), name == REFERENCE) for name, by_ratio in found.items()]
-    return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, 60 labels of 6 seen classes")
+    return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, {' and '.join(sorted(sizes))}")
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ network (start), after each control that spends the labels of V1 without a mask 
 V1, fine-tuned at a rate that was not chosen), and after SPL; mean and standard deviation over label splits, and paired
 differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the differences
 alone, side by side for each number of validation images, with a star where the interval excludes zero, and a line for
-the average of all base algorithms; those that were not run with every number are left out.
+the average of all base algorithms; those that were not run with every number are left out. Rows of trainings, which
+CIFAR-10's study has beside those of the stages, are passed over: a stage's row has its start.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def errors_of(paths: list[Path]) -> dict[Line, Errors]:
     found: dict[Line, Errors] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         for row in read_csv(path)[1]:
+            if not row["spl_test_acc"]:
+                continue
             base, kind = base_and_kind(row["method"])
             errors = found[base, float(row["mismatch_ratio"]), int(row["validation_size"])]
             errors[kind][row["split_seed"]] = 100 * (1 - float(row["spl_test_acc"]))

@@ -50,6 +50,8 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
         ("VAT, V1", 0.3, 91, 0, 0.85, 0.8),
         ("VAT, V1", 0.3, 91, 1, 0.79, 0.7),
         ("VAT + SPL", 0.6, 91, 0, 0.5, 0.4),
+        # A training, which has no stage.
+        ("VAT", 0.6, 91, 1, "", ""),
     ]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
@@ -62,6 +64,7 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
     assert first[7].startswith("-10.00")
     assert first[8].startswith("-3.00")
     assert lines[3].split("|")[8].strip() == "-10.00"
+    assert len(lines) == 4
 
 
 def test_spl_is_set_beside_each_control(tmp_path: Path) -> None:
@@ -134,6 +137,13 @@ def test_what_the_gate_gains_is_chosen_on_some_splits_and_reported_on_others(tmp
     assert lines[4] == ["VAT + NS3L gate", "0", "-1.00", "1", "-2.50 [-3.00, -2.00]", "2", "0.60", ""]
     assert lines[6][:4] == ["VAT + NS3L late", "0.6", "-19.00", "1"]
     assert len(lines) == 7
+
+
+def test_the_curve_of_a_file_is_named_by_what_its_rows_were_trained_on() -> None:
+    module = load_script(BENCHMARKS / "mismatch_figure.py")
+    curve = module.curve_of_rows(BENCHMARKS / "open_set" / "usps.csv", ["supervised", "VAT"])
+    assert curve.setting == "usps, 60 labels of 6 seen classes"
+    assert [(line.name, line.level) for line in curve.lines] == [("supervised", True), ("VAT", False)]
 
 
 def test_the_points_of_the_picture_are_means_over_the_splits_at_one_mismatch() -> None:
