@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     curves = [curve_of_rows(path, options.methods) for path in options.rows]
-    figure = Figure(figsize=(3.3 * len(options.rows), 4.6), layout="constrained")
+    figure = Figure(figsize=(max(3.3 * len(options.rows), 8.0), 4.6), layout="constrained")
     draw_panels(curves, figure)
     write_picture(figure, options.out, dpi=160)
 
