@@ -25,15 +25,16 @@ def curve_of_rows(path: Path, methods: Sequence[str]) -> MismatchCurve:
     """The curve of one file; of ``methods`` alone, if there are any."""
     measure = find_measure("last")
     found: dict[str, dict[float, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
-    sizes = set()
+    names, sizes = set(), set()
     for row in read_rows(path):
+        names.add(row["data"])
         sizes.add(f"{int(row['num_labels']):,} labels of {row['num_classes']} seen classes")
         error = measure.error(row)
         if error is not None and (not methods or row["method"] in methods):
             found[row["method"]][float(row[KEY])][row["split_seed"]] = 100.0 - error
     ratios = tuple(sorted({ratio for by_ratio in found.values() for ratio in by_ratio}))
     lines = [Line(name, ratios, dict(by_ratio), name == REFERENCE) for name, by_ratio in found.items()]
-    return MismatchCurve(ratios, tuple(lines), measure, f"{path.stem}, {' and '.join(sorted(sizes))}")
+    return MismatchCurve(ratios, tuple(lines), measure, f"{' and '.join(sorted(names))}, {' and '.join(sorted(sizes))}")
 
 
 def main() -> None:
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     curves = [curve_of_rows(path, options.methods) for path in options.rows]
-    figure = Figure(figsize=(max(3.3 * len(options.rows), 8.0), 4.6), layout="constrained")
+    figure = Figure(figsize=(max(3.3 * len(options.rows), 11.0), 4.6), layout="constrained")
     draw_panels(curves, figure)
     write_picture(figure, options.out, dpi=160)
 
