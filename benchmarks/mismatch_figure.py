@@ -45,7 +45,9 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     curves = [curve_of_rows(path, options.methods) for path in options.rows]
-    figure = Figure(figsize=(max(3.3 * len(options.rows), 11.0), 4.6), layout="constrained")
+    # One panel has its legend beside it, several have theirs below.
+    width = 3.3 * len(curves) if len(curves) > 1 else 11.0
+    figure = Figure(figsize=(width, 4.6), layout="constrained")
     draw_panels(curves, figure)
     write_picture(figure, options.out, dpi=160)
 
