@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from usb_negsamp.algorithms.ns3l.gate import NeighborGate, check_gate, check_kept
+from usb_negsamp.algorithms.ns3l.density_ratio_gate import DensityRatioGate, check_pool
+from usb_negsamp.algorithms.ns3l.gate import NeighborGate, Weigher, check_gate
 from usb_negsamp.algorithms.ns3l.hook import MixMatchNS3LHook, NS3LHook
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase
-from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
 from usb_negsamp.host.wrapping.among_processes import share_of
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 SECOND_WEAK_VIEW = "x_ulb_w_1"
+GATES: dict[str, type[NeighborGate]] = {"neighbors": NeighborGate, "density_ratio": DensityRatioGate}
+"""By the value of ``ns3l_gate``; ``none`` has none."""
 
 
 class NS3LWrapper(Wrapper):
@@ -37,8 +38,8 @@ class NS3LWrapper(Wrapper):
         strong = ("x_ulb_s_0" if cls._has_two_strong_views() else "x_ulb_s",) if args.ns3l_view != "weak" else ()
         second = (SECOND_WEAK_VIEW,) if args.ns3l_passes == 2 and args.ns3l_view == "weak" else ()
         index = ("idx_ulb",) if args.ns3l_rule != "threshold" else ()
-        plain = (PLAIN_VIEW,) if args.ns3l_gate != "none" and args.ns3l_weight != 0 else ()
-        return (*inside, "x_ulb_w", *strong, *second, *index, *plain)
+        gate = GATES[args.ns3l_gate].batch_keys if args.ns3l_gate in GATES and args.ns3l_weight != 0 else ()
+        return (*inside, "x_ulb_w", *strong, *second, *index, *gate)
 
     @classmethod
     def _reads_mixed_labels(cls) -> bool:
@@ -87,28 +88,31 @@ class NS3LWrapper(Wrapper):
         """
         if settings.gate == "none" or settings.weight == 0.0:
             return None
-        check_gate(self)
+        check_gate(self, settings.gate)
+        num_labeled = len(self.dataset_dict["train_lb"])
         num_unlabeled = int(self.args.batch_size) * int(self.args.uratio) * share_of(self)[1]
-        return NeighborGate(settings, len(self.dataset_dict["train_lb"]), num_unlabeled)
+        if settings.gate == "neighbors":
+            return NeighborGate(settings, num_labeled, num_unlabeled)
+        check_pool(self)
+        pool_size = len(self.dataset_dict["train_ulb"])
+        return DensityRatioGate(settings, num_labeled, num_unlabeled, pool_size, int(self.args.seed))
 
-    def weigher(self) -> Callable[[dict[str, Any]], Tensor] | None:
+    def weigher(self) -> Weigher | None:
         """For diagnosis: what tells of the output of the model as it is what unlabeled images would count."""
         return None if self.ns3l_hook.gate is None else self.ns3l_hook.gate.weigher_of(self)
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries, and what was made of the network in an earlier step.
 
-        ``ns3l_excluded`` is the table of a rule that looked at the network at the start, ``ns3l_labeled_features`` what
-        a gate keeps.
+        ``ns3l_excluded`` is the table of a rule that looked at the network at the start, ``ns3l_labeled_features`` and
+        ``ns3l_unlabeled_features`` what a gate keeps.
         """
         save_dict = super().get_save_dict()
         table = self.ns3l_hook.table
         if table is not None and self.ns3l_hook.settings.neighbor_features == "network":
             save_dict["ns3l_excluded"] = table.excluded.cpu()
-        gate = self.ns3l_hook.gate
-        if gate is not None and gate.labeled is not None:
-            save_dict["ns3l_labeled_features"] = gate.labeled.cpu()
-        return save_dict
+        kept = {} if self.ns3l_hook.gate is None else self.ns3l_hook.gate.kept()
+        return {**save_dict, **{name: features.cpu() for name, features in kept.items()}}
 
     def load_model(self, load_path: str) -> Any:
         """Load the base's entries, the table, and what a gate keeps.
@@ -123,10 +127,8 @@ class NS3LWrapper(Wrapper):
             came = f"{type(excluded).__name__} {tuple(getattr(excluded, 'shape', ()))}"
             raise expected(f"{load_path}: ns3l_excluded", f"a table of {shape[0]} images and {shape[1]} classes", came)
         self.ns3l_hook.resumed_excluded = excluded
-        if self.ns3l_hook.gate is not None and "ns3l_labeled_features" in checkpoint:
-            labeled = checkpoint["ns3l_labeled_features"]
-            check_kept(labeled, self, load_path)
-            self.ns3l_hook.gate.resume_with(labeled)
+        if self.ns3l_hook.gate is not None:
+            self.ns3l_hook.gate.resume_with(checkpoint, self, load_path)
         return checkpoint
 
 

@@ -76,19 +76,24 @@ class NS3LSettings(Settings, prefix="ns3l"):
     gate: str = setting(
         str,
         "none",
-        "what an image's loss counts; neighbors, less the less it is like labeled images to the averaged network",
-        choices=("none", "neighbors"),
+        "what an image's loss counts by the averaged network's features; neighbors, less the further it is from "
+        "labeled images; density_ratio, less the denser the pool is around it than they are",
+        choices=("none", "neighbors", "density_ratio"),
     )
     gate_scale: float = setting(
         float,
         2.0,
-        "an image counts by this times the share of labeled images that are no nearer to other ones, at most 1",
+        "an image counts by this times the share of labeled images that are no nearer, or in no larger ratio, to other "
+        "ones; at most 1",
         range=POSITIVE,
+    )
+    gate_temperature: float = setting(
+        float, 0.05, "width of the kernels that density_ratio estimates densities by, in cosines", range=POSITIVE
     )
     gate_interval: int = setting(
         int,
         None,
-        "steps until the gate looks at the labeled images again; none, as few as cost no more than its other passes",
+        "steps until the gate looks again at what it compares with; none, as few as cost no more than its other passes",
         unit="iterations",
         range=AT_LEAST_ONE,
     )

@@ -9,8 +9,10 @@ import torch
 import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.ns3l import gate as gates
-from usb_negsamp.algorithms.ns3l.gate import NeighborGate, check_gate
-from usb_negsamp.functional import neighbor_gate
+from usb_negsamp.algorithms.ns3l.density_ratio_gate import check_pool
+from usb_negsamp.algorithms.ns3l.gate import check_gate
+from usb_negsamp.algorithms.ns3l.ns3l import GATES
+from usb_negsamp.functional import density_ratio_gate, neighbor_gate
 from usb_negsamp.host import Hook
 from usb_negsamp.host.checkpoints.file import write_checkpoint
 from usb_negsamp.host.checkpoints.resume import resume
@@ -19,6 +21,7 @@ from usb_negsamp.testing import build_tiny, check_algorithm, parameters_of, trai
 usb_negsamp.register()
 
 GATE = {"ns3l_gate": "neighbors", "ns3l_ramp": 0.0, "ns3l_threshold": 0.09}
+BOTH = pytest.mark.parametrize("gate", ["neighbors", "density_ratio"])
 
 
 def same(first, second):
@@ -52,10 +55,36 @@ class Keep(Hook):
         self.rows.append((found, expected))
 
 
+def density_weights(algorithm, network, features, places):
+    """By the public formula, of places in the pool that are found anew."""
+    transform, data = algorithm.dataset_dict["eval"].transform, algorithm.dataset_dict
+    chosen = algorithm.ns3l_hook.gate.chosen.tolist()
+    with torch.no_grad():
+        labeled, pool = (network(plain(data[part], transform))["feat"] for part in ("train_lb", "train_ulb"))
+    own = torch.tensor([chosen.index(place) if place in chosen else -1 for place in places.tolist()])
+    return density_ratio_gate(features, labeled, pool[chosen], places=own)
+
+
+class KeepDensity(Keep):
+    """The same of the gate that looks at the pool, too."""
+
+    def after_train_step(self, algorithm):
+        network = self.network_of(algorithm)
+        was_training = network.training
+        network.eval()
+        places = algorithm.batch["idx_ulb"]
+        with torch.no_grad():
+            transform = algorithm.dataset_dict["eval"].transform
+            features = network(plain(algorithm.dataset_dict["train_ulb"], transform)[places])["feat"]
+        expected = density_weights(algorithm, network, features, places)
+        network.train(was_training)
+        self.rows.append((algorithm.ns3l_hook.gate.weights(algorithm), expected))
+
+
 def rows_of_steps(name, directory, network_of, **overrides):
     keys = {**GATE, "ns3l_gate_interval": 1, "num_train_iter": 4, "num_eval_iter": 2, "lr": 0.3, **overrides}
     algorithm = build_tiny(name, directory, ns3l_rule="uniform", **keys)
-    keep = Keep(network_of)
+    keep = (KeepDensity if keys["ns3l_gate"] == "density_ratio" else Keep)(network_of)
     algorithm.register_hook(keep, "Keep", "HIGHEST")
     # Ahead of the update of the weights, as NS3L's own.
     algorithm.hooks_dict.move_to_end("Keep", last=False)
@@ -63,13 +92,16 @@ def rows_of_steps(name, directory, network_of, **overrides):
     return keep.rows
 
 
+@BOTH
 @pytest.mark.parametrize("name", ["fixmatch_ns3l", "vat_ns3l"])
-def test_weights_are_those_of_plain_images_by_the_averaged_network(name, tmp_path):
-    rows = rows_of_steps(name, tmp_path, lambda algorithm: algorithm.ema_model)
+def test_weights_are_those_of_plain_images_by_the_averaged_network(name, gate, tmp_path):
+    rows = rows_of_steps(name, tmp_path, lambda algorithm: algorithm.ema_model, ns3l_gate=gate)
     assert len(rows) == 4
-    assert all(torch.equal(found, expected) for found, expected in rows)
+    for found, expected in rows:
+        # One pass over all images at once rounds otherwise than one over a part of them.
+        torch.testing.assert_close(found, expected, rtol=0, atol=0 if gate == "neighbors" else 0.051)
     assert all(0 < found.mean() < 1 for found, _ in rows)
-    of_live = rows_of_steps(name, tmp_path / "live", lambda algorithm: algorithm.model)
+    of_live = rows_of_steps(name, tmp_path / "live", lambda algorithm: algorithm.model, ns3l_gate=gate)
     assert not all(torch.equal(found, expected) for found, expected in of_live)
 
 
@@ -84,19 +116,23 @@ def test_without_an_average_the_network_itself_looks(tmp_path):
     assert all(torch.equal(found, expected) for found, expected in rows)
 
 
-@pytest.mark.parametrize("name", ["fixmatch_ns3l", "vat_ns3l", "ns3l"])
-def test_weights_of_one_are_no_gate_bit_for_bit(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "gate"),
+    [("fixmatch_ns3l", "neighbors"), ("vat_ns3l", "density_ratio"), ("ns3l", "neighbors"), ("ns3l", "density_ratio")],
+)
+def test_weights_of_one_are_no_gate_bit_for_bit(name, gate, tmp_path, monkeypatch):
     keys = {key: value for key, value in GATE.items() if key != "ns3l_gate"}
     without = train_tiny(name, tmp_path / "without", **keys)
-    asked, own = [], NeighborGate.weights
+    kind = GATES[gate]
+    asked, own = [], kind.weights
 
     def ones(self, algorithm):
         asked.append(own(self, algorithm))
         return torch.ones_like(asked[-1])
 
-    gated = parameters_of(train_tiny(name, tmp_path / "gated", **GATE))
-    monkeypatch.setattr(NeighborGate, "weights", ones)
-    inert = train_tiny(name, tmp_path / "inert", **GATE)
+    gated = parameters_of(train_tiny(name, tmp_path / "gated", **{**GATE, "ns3l_gate": gate}))
+    monkeypatch.setattr(kind, "weights", ones)
+    inert = train_tiny(name, tmp_path / "inert", **{**GATE, "ns3l_gate": gate})
     assert len(asked) == 10
     assert same(parameters_of(without), parameters_of(inert))
     assert not same(parameters_of(without), gated)
@@ -118,23 +154,32 @@ def test_networks_with_more_heads_and_bases_with_loops_of_their_own_have_feature
     assert 0 < float(algorithm.log_dict["train/ns3l_gate"]) < 1
 
 
-@pytest.mark.parametrize(("interval", "looks"), [(None, 4), (1, 10), (4, 3), (100, 1)])
-def test_labeled_images_are_looked_at_every_so_many_steps(interval, looks, tmp_path, monkeypatch):
-    # 40 labeled images and batches of 16: by default they are looked at every third step.
-    count, own = [], NeighborGate.look_at_labeled
+@pytest.mark.parametrize(
+    ("gate", "interval", "looks"),
+    [
+        ("neighbors", None, 4), ("neighbors", 1, 10), ("neighbors", 4, 3), ("neighbors", 100, 1),
+        ("density_ratio", None, 2), ("density_ratio", 4, 3),
+    ],
+)  # fmt: skip
+def test_kept_images_are_looked_at_every_so_many_steps(gate, interval, looks, tmp_path, monkeypatch):
+    # 40 labeled images and batches of 16: by default they are looked at every third step, with 40 others every fifth.
+    kind = GATES[gate]
+    count, own = [], kind.look
 
     def counted(self, algorithm):
         count.append(algorithm.it)
         own(self, algorithm)
 
-    monkeypatch.setattr(NeighborGate, "look_at_labeled", counted)
-    train_tiny("fixmatch_ns3l", tmp_path, ns3l_gate_interval=interval, **GATE)
+    monkeypatch.setattr(kind, "look", counted)
+    train_tiny("fixmatch_ns3l", tmp_path, ns3l_gate_interval=interval, **{**GATE, "ns3l_gate": gate})
     assert len(count) == looks
 
 
-@pytest.mark.parametrize("name", ["fixmatch_ns3l", "ns3l_dnll"])
-def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, tmp_path):
-    settings = {**GATE, "ns3l_gate_interval": 4, "lr": 0.1}
+@pytest.mark.parametrize(
+    ("name", "gate"), [("fixmatch_ns3l", "neighbors"), ("ns3l_dnll", "neighbors"), ("ns3l_dnll", "density_ratio")]
+)
+def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, gate, tmp_path):
+    settings = {**GATE, "ns3l_gate": gate, "ns3l_gate_interval": 4, "lr": 0.1}
 
     class Cut(Hook):
         settings_only = True
@@ -151,9 +196,12 @@ def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, tmp_p
         first.train()
     second = build_tiny(name, tmp_path / "cut", **settings)
     resume(second, tmp_path / "cut" / "cut.pth")
-    kept = second.ns3l_hook.gate.labeled
-    assert torch.equal(kept, first.ns3l_hook.gate.labeled)
-    assert not torch.equal(kept, gates.labeled_directions(second, second.ema_model))
+    kept, left = second.ns3l_hook.gate.kept(), first.ns3l_hook.gate.kept()
+    assert len(kept) == (1 if gate == "neighbors" else 2)
+    assert same(kept, left)
+    second.ns3l_hook.gate.look(second)
+    assert not any(torch.equal(features, left[key]) for key, features in second.ns3l_hook.gate.kept().items())
+    second.ns3l_hook.gate.resume_with(left, second, "cut.pth")
     second.train()
     assert same(parameters_of(whole), parameters_of(second))
     if name == "ns3l_dnll":
@@ -163,12 +211,15 @@ def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, tmp_p
 
 @pytest.mark.parametrize("labeled", [torch.zeros(3, 128), torch.zeros(40, 7), torch.zeros(40, 128).long(), "abc"])
 def test_features_of_other_images_or_networks_are_refused(labeled, tmp_path):
-    run = build_tiny("ns3l", tmp_path, **GATE)
-    run.epoch = 0
-    write_checkpoint({**run.get_save_dict(), "ns3l_labeled_features": labeled}, tmp_path / "a.pth")
-    message = r"a\.pth: ns3l_labeled_features: expected the features of 40 labeled images, 128 each, but got"
-    with pytest.raises(ConfigError, match=message):
-        resume(run, tmp_path / "a.pth")
+    right = torch.zeros(40, 128)
+    for gate, kind in (("neighbors", "labeled"), ("density_ratio", "unlabeled")):
+        run = build_tiny("ns3l", tmp_path, **{**GATE, "ns3l_gate": gate})
+        run.epoch = 0
+        entries = {"ns3l_labeled_features": right, f"ns3l_{kind}_features": labeled}
+        write_checkpoint({**run.get_save_dict(), **entries}, tmp_path / "a.pth")
+        message = rf"a\.pth: ns3l_{kind}_features: expected the features of 40 {kind} images, 128 each, but got"
+        with pytest.raises(ConfigError, match=message):
+            resume(run, tmp_path / "a.pth")
 
 
 OPEN = {
@@ -177,22 +228,39 @@ OPEN = {
 }  # fmt: skip
 
 
-def test_seen_and_unseen_images_of_the_pool_count_what_the_gate_lets_them(tmp_path):
-    algorithm = train_tiny("fixmatch_ns3l", tmp_path, **{**GATE, "ns3l_threshold": 0.1}, **OPEN)
+@BOTH
+def test_seen_and_unseen_images_of_the_pool_count_what_the_gate_lets_them(gate, tmp_path):
+    algorithm = train_tiny("fixmatch_ns3l", tmp_path, **{**GATE, "ns3l_gate": gate, "ns3l_threshold": 0.1}, **OPEN)
     network, data = algorithm.ema_model.eval(), algorithm.dataset_dict
     transform, targets = data["eval"].transform, torch.as_tensor(data["open_set"].pool.targets)
     with torch.no_grad():
         labeled, pool = (network(plain(data[name], transform))["feat"] for name in ("train_lb", "train_ulb"))
-    weights = neighbor_gate(pool, labeled)
+    if gate == "neighbors":
+        weights = neighbor_gate(pool, labeled)
+    else:
+        weights = density_weights(algorithm, network, pool, torch.arange(len(pool)))
     expected = {"weight_seen": weights[targets < 6].mean(), "weight_unseen": weights[targets >= 6].mean()}
     for name, value in expected.items():
         assert algorithm.log_dict[f"train/open/{name}"] == pytest.approx(float(value), abs=1e-3)
         assert algorithm.results_dict[f"train/open/{name}"] == algorithm.log_dict[f"train/open/{name}"]
-    assert expected["weight_seen"] > 1.5 * expected["weight_unseen"]
+    assert expected["weight_seen"] > (1.5 if gate == "neighbors" else 3) * expected["weight_unseen"]
 
 
-def test_two_processes_follow_one():
-    [outcome] = check_algorithm("fixmatch_ns3l", overrides=GATE, checks=["two_processes"]).outcomes
+def test_the_pool_images_that_are_looked_at_are_as_many_as_labeled_ones_and_drawn_by_the_seed(tmp_path):
+    settings = {**GATE, "ns3l_gate": "density_ratio"}
+    runs = [build_tiny("ns3l", tmp_path, **settings, **keys) for keys in ({}, {}, {"seed": 7})]
+    first, again, other = (run.ns3l_hook.gate.chosen for run in runs)
+    assert len(first.unique()) == 40
+    assert first.min() >= 0
+    assert first.max() < len(runs[0].dataset_dict["train_ulb"])
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@BOTH
+def test_two_processes_follow_one(gate):
+    overrides = {**GATE, "ns3l_gate": gate}
+    [outcome] = check_algorithm("fixmatch_ns3l", overrides=overrides, checks=["two_processes"]).outcomes
     assert outcome.status == "passed"
 
 
@@ -200,8 +268,13 @@ def test_two_processes_follow_one():
     ("name", "overrides", "message"),
     [
         ("mixmatch_ns3l", {"ns3l_gate": "neighbors"}, "ns3l_gate: expected none around mixmatch, where NS3L reads"),
-        ("vat_ns3l", {"ns3l_gate": "neighbor"}, "ns3l_gate: expected none or neighbors, .* did you mean 'neighbors'"),
+        (
+            "vat_ns3l",
+            {"ns3l_gate": "neighbor"},
+            "ns3l_gate: expected none, neighbors or dens.* mean 'neighbors'",
+        ),
         ("vat_ns3l", {"ns3l_gate_scale": 0.0}, "ns3l_gate_scale: expected a number above 0, but got 0"),
+        ("vat_ns3l", {"ns3l_gate_temperature": 0.0}, "ns3l_gate_temperature: expected a number above 0, but got 0"),
         ("vat_ns3l", {"ns3l_gate_interval": 0}, "ns3l_gate_interval: expected a whole number of at least 1, but got 0"),
     ],
 )
@@ -214,7 +287,9 @@ def test_texts_and_a_single_labeled_image_are_refused():
     args = SimpleNamespace(dataset="yelp_review")
     texts = SimpleNamespace(args=args, dataset_dict={"eval": SimpleNamespace(transform=None), "train_lb": ["a", "b"]})
     with pytest.raises(ConfigError, match=r"ns3l_gate: expected none for data that are no images, .* yelp_review"):
-        check_gate(texts)
+        check_gate(texts, "neighbors")
     images = {"eval": SimpleNamespace(transform=np.asarray), "train_lb": [0]}
     with pytest.raises(ConfigError, match=r"ns3l_gate: expected none, or at least 2 labeled images .* but got .* 1"):
-        check_gate(SimpleNamespace(args=args, dataset_dict=images))
+        check_gate(SimpleNamespace(args=args, dataset_dict=images), "neighbors")
+    with pytest.raises(ConfigError, match=r"ns3l_gate: expected none, or at least 2 unlabeled images .* but got .* 1"):
+        check_pool(SimpleNamespace(args=args, dataset_dict={"train_ulb": [0]}))

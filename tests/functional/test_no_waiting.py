@@ -8,6 +8,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 
 from usb_negsamp.functional import (
     ErrorPerception,
+    density_ratio_gate,
     hard_mask,
     neighbor_gate,
     ns3l_loss,
@@ -43,6 +44,7 @@ def test_a_step_reads_no_value_forward_or_backward() -> None:
             (ns3l_loss(logits, mask) + pseudo_negative_loss(logits, mask)).backward()
         weights = neighbor_gate(torch.randn(448, 128), torch.randn(60, 128))
         ns3l_loss(logits, masks[0], weights=weights).backward()
+        density_ratio_gate(torch.randn(448, 128), torch.randn(60, 128), torch.randn(60, 128), places=labels)
         pairs = torch.randn(448, 20, requires_grad=True)
         (one_vs_all_loss(pairs, labels) + open_entropy(pairs) + open_consistency(pairs, pairs * 2)).backward()
         open_targets(logits.detach().softmax(1), logits.detach().sigmoid())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from usb_negsamp.functional.density_ratio_gate import density_ratio_gate
 from usb_negsamp.functional.dual_student import learning_samples, squared_error, stable_samples
 from usb_negsamp.functional.gate import neighbor_gate
 from usb_negsamp.functional.mixup import interleave, mixing_weights, mixup, sharpen
@@ -55,6 +56,7 @@ __all__ = [
     "ErrorPerception",
     "confidence_threshold",
     "default_threshold",
+    "density_ratio_gate",
     "different_negatives_rate",
     "different_negatives_rate_of_paper",
     "distance_to_targets",

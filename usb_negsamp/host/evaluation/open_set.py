@@ -25,8 +25,8 @@ added with the ending ``_reject``. The accuracy over K + 1 classes is by its met
 chooses among the K classes and K, unseen, (N,) int64; without one, it rejects where the score, then from 0 to 1, is
 above 0.5. For an algorithm with neither, ``open_reject: threshold`` rejects where the maximum softmax is below the
 threshold that keeps 95% of the validation images of seen classes. An algorithm that lets unlabeled images count by a
-weight has a method ``weigher()``, which returns what makes weights (N,) of a network's output, or None. Of two networks
-(DNLL) the figures are the first's.
+weight has a method ``weigher()``, which returns what makes weights (N,) of a network's output and the images' places in
+the pool (N,), or None. Of two networks (DNLL) the figures are the first's.
 """
 
 from __future__ import annotations

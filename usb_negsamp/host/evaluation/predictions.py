@@ -81,11 +81,11 @@ def predictions(
     algorithm: HostAlgorithm,
     dataset: Any,
     at_most: int = 0,
-    weigh: Callable[[dict[str, Any]], Tensor] | None = None,
+    weigh: Callable[[dict[str, Any], Tensor], Tensor] | None = None,
 ) -> Predictions:
     """Predictions of ``algorithm.model`` as it is for ``at_most`` evenly spaced images of ``dataset``; 0: for all.
 
-    ``weigh`` makes the weights (N,) of an output of the network; none: there are none.
+    ``weigh`` makes the weights (N,) of an output of the network and the images' indices (N,); none: there are none.
     """
     images = _PlainImages(dataset, evenly_spaced(len(dataset), at_most))
     loader = DataLoader(
@@ -100,13 +100,14 @@ def predictions(
     logits, labels, weights = (Rows(len(images), "cpu") for _ in range(3))
     own = {name: Rows(len(images), "cpu") for name in OWN_JUDGMENTS if hasattr(algorithm, name)}
     with torch.no_grad():
-        for output, target in outputs_of(algorithm, loader):
+        places = torch.split(torch.from_numpy(images.indices), algorithm.args.eval_batch_size)
+        for (output, target), indices in zip(outputs_of(algorithm, loader), places, strict=True):
             logits.add(output[out_key].float())
             labels.add(target)
             for name, judged in own.items():
                 judged.add(getattr(algorithm, name)(output))
             if weigh is not None:
-                weights.add(weigh(output))
+                weights.add(weigh(output, indices))
     reject, decided = (own[name].together if name in own else None for name in OWN_JUDGMENTS)
     return Predictions(
         logits.together,
