@@ -260,15 +260,32 @@ MUTANTS: tuple[Mutant, ...] = (
         "algorithms/ns3l/hook.py",
         "ns3l_loss(logits, negatives, weights=counts)",
         "ns3l_loss(logits, negatives)",
-        ("tests/algorithms/test_ns3l_gate.py::test_weights_of_one_are_no_gate_bit_for_bit[ns3l]",),
+        ("tests/algorithms/test_ns3l_gate.py::test_weights_of_one_are_no_gate_bit_for_bit[ns3l-neighbors]",),
         "the gate changes nothing",
     ),
     Mutant(
         "algorithms/ns3l/gate.py",
         "return _output(algorithm, network_of(algorithm.ema_model), images)",
         "return _output(algorithm, network_of(algorithm.model), images)",
-        ("tests/algorithms/test_ns3l_gate.py::test_weights_are_those_of_plain_images_by_the_averaged_network[vat_ns3l]",),
+        ("tests/algorithms/test_ns3l_gate.py::test_weights_are_those_of_plain_images_by_the_averaged_network[vat_ns3l-neighbors]",),
         "the gate asks the network that trains",
+    ),
+    Mutant(
+        f"{_F}/density_ratio_gate.py",
+        "own == torch.arange(bank.shape[0], device=own.device)",
+        "own == torch.arange(1, bank.shape[0] + 1, device=own.device)",
+        ("tests/functional/test_density_ratio_gate.py::test_it_is_the_share_of_labeled_images_in_no_larger_ratio[11-9-2.0-0.2-0]",),
+        "an image counts itself among the pool's",
+    ),
+    Mutant(
+        "algorithms/ns3l/density_ratio_gate.py",
+        'directions_of(algorithm, network, "train_ulb", self.chosen.tolist())',
+        'directions_of(algorithm, network, "train_ulb", range(len(self.chosen)))',
+        (
+            "tests/algorithms/test_ns3l_gate.py::"
+            "test_weights_are_those_of_plain_images_by_the_averaged_network[fixmatch_ns3l-density_ratio]",
+        ),
+        "the gate looks at other images of the pool than it says",
     ),
     Mutant(
         f"{_F}/gate.py",
