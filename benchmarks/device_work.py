@@ -39,9 +39,13 @@ PLAIN = (
 METHODS = (
     *(f"{name}{wrapper}" for name in PLAIN for wrapper in ("", "_ns3l", "_dnll")),
     *("ns3l", "dnll", "dualstudent", "vat_spl", "softmatch:per_class"),
-    *("fixmatch_ns3l:gate", "vat_ns3l:gate"),
+    *("fixmatch_ns3l:gate", "vat_ns3l:gate", "fixmatch_ns3l:density_gate", "vat_ns3l:density_gate"),
 )
-_KEYS: dict[str, dict[str, Any]] = {"per_class": {"per_class": True}, "gate": {"ns3l_gate": "neighbors"}}
+_KEYS: dict[str, dict[str, Any]] = {
+    "per_class": {"per_class": True},
+    "gate": {"ns3l_gate": "neighbors"},
+    "density_gate": {"ns3l_gate": "density_ratio"},
+}
 """What a method that is not as it is by default has after its name and a colon, and the keys that are meant."""
 _COUNTED = 3
 """Which step is counted: the first ones make what a run keeps."""

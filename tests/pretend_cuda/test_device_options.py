@@ -19,6 +19,8 @@ BY_FEATURES = {"ns3l_rule": "neighbor", "ns3l_neighbor_features": "network", "nu
         ("fixmatch_ns3l", {"ns3l_rule": "neighbor", "ns3l_neighbor_rule": "furthest"}),
         pytest.param("fixmatch_ns3l", BY_FEATURES, marks=pytest.mark.gpu),
         ("fixmatch_ns3l", {"ns3l_view": "weak_to_strong", "use_cat": False}),
+        ("fixmatch_ns3l", {"ns3l_gate": "neighbors"}),
+        pytest.param("fixmatch_ns3l", {"ns3l_gate": "density_ratio"}, marks=pytest.mark.gpu),
         ("pseudolabel_ns3l", {"ns3l_passes": 2}),
         pytest.param("mixmatch_ns3l", OFFICIAL, marks=pytest.mark.gpu),
         ("vat", {"vat_direction": "adversarial_to_clean", "vat_entropy_on": "perturbed", "ent_loss_ratio": 0.1}),
