@@ -1,4 +1,4 @@
-"""Further ways of NS3L's gate, which ``studies/gate.yaml`` sets beside the package's: a plugin.
+"""Further ways of NS3L's gate, for ``studies/gate.yaml`` and ``gate_variants.yaml`` beside the package's: a plugin.
 
     usb-negsamp train --plugin benchmarks/gate_variants.py:register --algorithm fixmatch_variant ...
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from usb_negsamp.algorithms.ns3l import NS3LHook, NS3LWrapper
 from usb_negsamp.algorithms.ns3l.gate import NeighborGate, averaged_output
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
+from usb_negsamp.errors import expected
 from usb_negsamp.functional import threshold_negatives
 from usb_negsamp.functional.gate import directions
 from usb_negsamp.host import ALGORITHMS
@@ -79,7 +80,6 @@ class VariantHook(NS3LHook):
     """NS3L's loss from a later start, and with negatives that the averaged network agrees on."""
 
     settings: VariantSettings
-    gate: VariantGate | None
 
     def after_train_step(self, algorithm: NS3LWrapper) -> None:
         """Add the loss once it has started."""
@@ -89,9 +89,10 @@ class VariantHook(NS3LHook):
     def logits_and_negatives(self, algorithm: NS3LWrapper) -> tuple[Tensor, Tensor]:
         """Logits (N, K), and the negatives (N, K) that both networks see, if that is asked for."""
         logits, negatives = super().logits_and_negatives(algorithm)
-        if self.settings.agreed_negatives or (self.gate is not None and self.settings.gate_class_agrees):
+        asks = isinstance(self.gate, VariantGate) and self.settings.gate_class_agrees
+        if self.settings.agreed_negatives or asks:
             output = averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])
-            if self.gate is not None:
+            if isinstance(self.gate, VariantGate):
                 self.gate.output = output
             if self.settings.agreed_negatives:
                 probs = torch.softmax(output["logits"].float(), dim=1)
@@ -113,8 +114,11 @@ class VariantWrapper(NS3LWrapper):
         """The hook that adds the loss."""
         own = VariantSettings.from_arguments(self.args)
         assert isinstance(own, VariantSettings)
-        gate = None if own.gate == "none" else VariantGate(own, _labels(self), self.args.batch_size * self.args.uratio)
-        return VariantHook(own, gate)
+        if own.gate == "neighbors":
+            return VariantHook(own, VariantGate(own, _labels(self), self.args.batch_size * self.args.uratio))
+        if own.gate_by_class or own.gate_class_agrees or own.gate_power != 1.0:
+            raise expected("ns3l_gate", "neighbors for its variants by class or power", own.gate)
+        return VariantHook(own, self.make_gate(own))
 
 
 def _labels(algorithm: HostAlgorithm) -> Tensor:

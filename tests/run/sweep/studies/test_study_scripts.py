@@ -14,8 +14,9 @@ import pytest
 import torch
 from repository_script import load_script
 
+from usb_negsamp import ConfigError
 from usb_negsamp.run.sweep.studies.study_file import read_study
-from usb_negsamp.testing import parameters_of, train_tiny
+from usb_negsamp.testing import build_tiny, parameters_of, train_tiny
 
 BENCHMARKS = Path(__file__).parents[4] / "benchmarks"
 
@@ -38,6 +39,20 @@ def test_a_variant_of_the_gate_at_its_defaults_is_the_gate(tmp_path, monkeypatch
     ]
     alike = [all(torch.equal(tensor, end[name]) for name, tensor in ends[0].items()) for end in ends]
     assert alike == [True, True, False, False, False, False, False]
+
+
+def test_of_the_gate_by_densities_a_variant_has_agreed_negatives_alone(tmp_path, monkeypatch, no_plugin_stays):
+    monkeypatch.chdir(BENCHMARKS.parent)
+    load_script(BENCHMARKS / "gate_variants.py").register()
+    keys = {"ns3l_gate": "density_ratio", "ns3l_ramp": 0.0, "ns3l_threshold": 0.09}
+    gate, variant, agreed = (
+        parameters_of(train_tiny(f"fixmatch_{name}", tmp_path / f"{name}{len(more)}", **keys, **more))
+        for name, more in (("ns3l", {}), ("variant", {}), ("variant", {"ns3l_agreed_negatives": True}))
+    )
+    assert all(torch.equal(tensor, variant[name]) for name, tensor in gate.items())
+    assert not all(torch.equal(tensor, agreed[name]) for name, tensor in gate.items())
+    with pytest.raises(ConfigError, match="ns3l_gate: expected neighbors for its variants"):
+        build_tiny("fixmatch_variant", tmp_path, **keys, ns3l_gate_by_class=True)
 
 
 def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch):
