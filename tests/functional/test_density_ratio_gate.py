@@ -149,5 +149,6 @@ def test_autocast_and_half_precision_are_computed_in_float32() -> None:
     expected = density_ratio_gate(images, labeled, pool)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(density_ratio_gate(images, labeled, pool), expected)
-    halves = [part.half() for part in (images, labeled, pool)]
-    assert torch.equal(density_ratio_gate(*halves), density_ratio_gate(*(part.float() for part in halves)))
+    halves = images.half(), labeled.half(), pool.half()
+    singles = halves[0].float(), halves[1].float(), halves[2].float()
+    assert torch.equal(density_ratio_gate(*halves), density_ratio_gate(*singles))
