@@ -54,9 +54,9 @@ class VariantGate(NeighborGate):
         super().__init__(settings, len(labels), num_unlabeled)
         self.settings, self.labels = settings, labels
 
-    def of_features(self, features: Tensor) -> Tensor:
+    def of_images(self, features: Tensor, indices: Tensor | None) -> Tensor:
         """What images of these ``features`` (N, ...) count, (N,)."""
-        weights = self._by_class(features) if self.settings.gate_by_class else super().of_features(features)
+        weights = self._by_class(features) if self.settings.gate_by_class else super().of_images(features, indices)
         if self.settings.gate_class_agrees:
             weights = weights * (self.output["logits"].argmax(dim=1) == self._nearest_class(features))
         return weights**self.settings.gate_power

@@ -15,7 +15,6 @@ from usb_negsamp.algorithms.ns3l.gate import (
     LABELED,
     NeighborGate,
     Weigher,
-    averaged_output,
     directions_of,
     features_kept,
     labeled_directions,
@@ -66,23 +65,17 @@ class DensityRatioGate(NeighborGate):
         self._ratios: Tensor | None = None
         self._places = torch.full((pool_size,), -1).index_copy_(0, self.chosen, torch.arange(len(self.chosen)))
 
-    def weights(self, algorithm: NS3LWrapper) -> Tensor:
-        """What each of the step's unlabeled images counts, (N,), in [0, 1]."""
-        if self.unlabeled is None or self.is_due(algorithm):
-            self.look(algorithm)
-        features = averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])["feat"]
-        return self.of_images(features, algorithm.batch["idx_ulb"])
-
     def look(self, algorithm: NS3LWrapper) -> None:
         """Make the features of the labeled images and of those of the pool anew."""
         network = network_of(algorithm.ema_model)
         self.labeled, self.unlabeled = labeled_directions(algorithm, network), self._of_pool(algorithm, network)
         self._ratios = None
 
-    def of_images(self, features: Tensor, indices: Tensor) -> Tensor:
+    def of_images(self, features: Tensor, indices: Tensor | None) -> Tensor:
         """What images of these ``features`` (N, ...), at the places ``indices`` (N,) of the pool, count, (N,)."""
         assert self.labeled is not None
         assert self.unlabeled is not None
+        assert indices is not None
         self.labeled = on_device(self.labeled, features.device)
         self.unlabeled = on_device(self.unlabeled, features.device)
         if self._ratios is None:

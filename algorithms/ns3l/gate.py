@@ -61,20 +61,17 @@ class NeighborGate:
 
     def weights(self, algorithm: NS3LWrapper) -> Tensor:
         """What each of the step's unlabeled images counts, (N,), in [0, 1]."""
-        if self.labeled is None or self.is_due(algorithm):
+        if self.labeled is None or step_number(algorithm) % self.interval == 0:
             self.look(algorithm)
-        return self.of_features(averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])["feat"])
-
-    def is_due(self, algorithm: NS3LWrapper) -> bool:
-        """Whether this step looks at all kept images anew."""
-        return step_number(algorithm) % self.interval == 0
+        features = averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])["feat"]
+        return self.of_images(features, algorithm.batch.get("idx_ulb"))
 
     def look(self, algorithm: NS3LWrapper) -> None:
         """Make the features of the labeled images anew."""
         self.labeled, self._nearest = labeled_directions(algorithm, network_of(algorithm.ema_model)), None
 
-    def of_features(self, features: Tensor) -> Tensor:
-        """What images of these ``features`` (N, ...) count, (N,)."""
+    def of_images(self, features: Tensor, indices: Tensor | None) -> Tensor:
+        """What images of these ``features`` (N, ...), at the places ``indices`` (N,) of the pool, count, (N,)."""
         assert self.labeled is not None
         self.labeled = on_device(self.labeled, features.device)
         if self._nearest is None:
@@ -151,7 +148,7 @@ def check_gate(algorithm: HostAlgorithm, gate: str) -> None:
     """Refuse data that the ``gate`` cannot look at.
 
     Raises:
-        ConfigError: they are no images, or fewer than two of them have labels, or none.
+        ConfigError: they are no images, or fewer than two of them have labels.
     """
     if getattr(algorithm.dataset_dict["eval"], "transform", None) is None:
         raise expected("ns3l_gate", "none for data that are no images", f"{gate} with dataset {algorithm.args.dataset}")

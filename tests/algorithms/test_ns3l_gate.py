@@ -97,12 +97,13 @@ def rows_of_steps(name, directory, network_of, **overrides):
 def test_weights_are_those_of_plain_images_by_the_averaged_network(name, gate, tmp_path):
     rows = rows_of_steps(name, tmp_path, lambda algorithm: algorithm.ema_model, ns3l_gate=gate)
     assert len(rows) == 4
+    # A pass over all images rounds otherwise than one over a part of them: by one of 40 labeled images, at scale 2.
+    rounding = 0.0 if gate == "neighbors" else 0.051
     for found, expected in rows:
-        # One pass over all images at once rounds otherwise than one over a part of them.
-        torch.testing.assert_close(found, expected, rtol=0, atol=0 if gate == "neighbors" else 0.051)
+        torch.testing.assert_close(found, expected, rtol=0, atol=rounding)
     assert all(0 < found.mean() < 1 for found, _ in rows)
     of_live = rows_of_steps(name, tmp_path / "live", lambda algorithm: algorithm.model, ns3l_gate=gate)
-    assert not all(torch.equal(found, expected) for found, expected in of_live)
+    assert max(float((found - expected).abs().max()) for found, expected in of_live) > rounding
 
 
 def test_without_an_average_the_network_itself_looks(tmp_path):
