@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l import NS3LHook, NS3LWrapper
-from usb_negsamp.algorithms.ns3l.gate import NeighborGate, averaged_output
+from usb_negsamp.algorithms.ns3l.gate import LABELED, Features, Weigher
+from usb_negsamp.algorithms.ns3l.neighbor_gate import NeighborGate
+from usb_negsamp.algorithms.ns3l.plain_features import averaged_output
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
 from usb_negsamp.functional import threshold_negatives
@@ -54,22 +56,24 @@ class VariantGate(NeighborGate):
         super().__init__(settings, len(labels), num_unlabeled)
         self.settings, self.labels = settings, labels
 
-    def of_images(self, features: Tensor, indices: Tensor | None) -> Tensor:
-        """What images of these ``features`` (N, ...) count, (N,)."""
-        weights = self._by_class(features) if self.settings.gate_by_class else super().of_images(features, indices)
-        if self.settings.gate_class_agrees:
-            weights = weights * (self.output["logits"].argmax(dim=1) == self._nearest_class(features))
-        return weights**self.settings.gate_power
+    def weigher(self, features: Features) -> Weigher:
+        """What makes weights by the labeled images' ``features``."""
+        labeled, plain = features[LABELED], super().weigher(features)
 
-    def _nearest_class(self, features: Tensor) -> Tensor:
-        assert self.labeled is not None
-        return self.labels[(directions(features) @ self.labeled.T).argmax(dim=1)]
+        def weights(of_images: Tensor, places: Tensor) -> Tensor:
+            by_class = self.settings.gate_by_class
+            counts = self._by_class(of_images, labeled) if by_class else plain(of_images, places)
+            if self.settings.gate_class_agrees:
+                nearest = (directions(of_images) @ labeled.T).argmax(dim=1)
+                counts = counts * (self.output["logits"].argmax(dim=1) == self.labels[nearest])
+            return counts**self.settings.gate_power
 
-    def _by_class(self, features: Tensor) -> Tensor:
-        assert self.labeled is not None
-        cosines = directions(features) @ self.labeled.T
+        return weights
+
+    def _by_class(self, of_images: Tensor, labeled: Tensor) -> Tensor:
+        cosines = directions(of_images) @ labeled.T
         same = self.labels.unsqueeze(0) == self.labels.unsqueeze(1)
-        others = (self.labeled @ self.labeled.T).masked_fill(~same, -1.0).fill_diagonal_(-1.0).amax(dim=1)
+        others = (labeled @ labeled.T).masked_fill(~same, -1.0).fill_diagonal_(-1.0).amax(dim=1)
         nearest, place = cosines.max(dim=1)
         of_class = same[place]
         share = ((others.unsqueeze(0) <= nearest.unsqueeze(1)) & of_class).sum(dim=1) / of_class.sum(dim=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from usb_negsamp.algorithms.ns3l.gate import NeighborGate
+from usb_negsamp.algorithms.ns3l.gate import Gate
 from usb_negsamp.algorithms.ns3l.rules import NegativeTable, negative_table
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.functional import linear_ramp, ns3l_loss, sigmoid_ramp, threshold_negatives
@@ -34,7 +34,7 @@ class NS3LHook(Hook):
     settings_only = True
     ramp_shape = staticmethod(sigmoid_ramp)
 
-    def __init__(self, settings: NS3LSettings, gate: NeighborGate | None = None) -> None:
+    def __init__(self, settings: NS3LSettings, gate: Gate | None = None) -> None:
         super().__init__()
         self.settings = settings
         self.gate = gate

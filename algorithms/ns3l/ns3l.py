@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.density_ratio_gate import DensityRatioGate, check_pool
-from usb_negsamp.algorithms.ns3l.gate import NeighborGate, Weigher, check_gate
+from usb_negsamp.algorithms.ns3l.gate import BATCH_KEYS, Gate, check_gate
 from usb_negsamp.algorithms.ns3l.hook import MixMatchNS3LHook, NS3LHook
+from usb_negsamp.algorithms.ns3l.neighbor_gate import NeighborGate
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
 from usb_negsamp.host import ALGORITHMS, AlgorithmBase
@@ -17,7 +19,7 @@ from usb_negsamp.host.wrapping.among_processes import share_of
 from usb_negsamp.host.wrapping.wrapper import Wrapper, compose
 
 SECOND_WEAK_VIEW = "x_ulb_w_1"
-GATES: dict[str, type[NeighborGate]] = {"neighbors": NeighborGate, "density_ratio": DensityRatioGate}
+GATES: dict[str, type[Gate]] = {"neighbors": NeighborGate, "density_ratio": DensityRatioGate}
 """By the value of ``ns3l_gate``; ``none`` has none."""
 
 
@@ -38,7 +40,7 @@ class NS3LWrapper(Wrapper):
         strong = ("x_ulb_s_0" if cls._has_two_strong_views() else "x_ulb_s",) if args.ns3l_view != "weak" else ()
         second = (SECOND_WEAK_VIEW,) if args.ns3l_passes == 2 and args.ns3l_view == "weak" else ()
         index = ("idx_ulb",) if args.ns3l_rule != "threshold" else ()
-        gate = GATES[args.ns3l_gate].batch_keys if args.ns3l_gate in GATES and args.ns3l_weight != 0 else ()
+        gate = BATCH_KEYS if args.ns3l_gate in GATES and args.ns3l_weight != 0 else ()
         return (*inside, "x_ulb_w", *strong, *second, *index, *gate)
 
     @classmethod
@@ -80,7 +82,7 @@ class NS3LWrapper(Wrapper):
             MixMatchNS3LHook(settings) if self._reads_mixed_labels() else NS3LHook(settings, self.make_gate(settings))
         )
 
-    def make_gate(self, settings: NS3LSettings) -> NeighborGate | None:
+    def make_gate(self, settings: NS3LSettings) -> Gate | None:
         """What weighs the unlabeled images; none where all count alike.
 
         Raises:
@@ -97,9 +99,12 @@ class NS3LWrapper(Wrapper):
         pool_size = len(self.dataset_dict["train_ulb"])
         return DensityRatioGate(settings, num_labeled, num_unlabeled, pool_size, int(self.args.seed))
 
-    def weigher(self) -> Weigher | None:
+    def weigher(self) -> Callable[[dict[str, Any], Tensor], Tensor] | None:
         """For diagnosis: what tells of the output of the model as it is what unlabeled images would count."""
-        return None if self.ns3l_hook.gate is None else self.ns3l_hook.gate.weigher_of(self)
+        if self.ns3l_hook.gate is None:
+            return None
+        weights = self.ns3l_hook.gate.weigher_of(self)
+        return lambda output, places: weights(output["feat"], places)
 
     def get_save_dict(self) -> dict[str, Any]:
         """The base's entries, and what was made of the network in an earlier step.
@@ -111,7 +116,7 @@ class NS3LWrapper(Wrapper):
         table = self.ns3l_hook.table
         if table is not None and self.ns3l_hook.settings.neighbor_features == "network":
             save_dict["ns3l_excluded"] = table.excluded.cpu()
-        kept = {} if self.ns3l_hook.gate is None else self.ns3l_hook.gate.kept()
+        kept = {} if self.ns3l_hook.gate is None else self.ns3l_hook.gate.features
         return {**save_dict, **{name: features.cpu() for name, features in kept.items()}}
 
     def load_model(self, load_path: str) -> Any:

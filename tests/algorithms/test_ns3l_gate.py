@@ -10,7 +10,7 @@ import usb_negsamp
 from usb_negsamp import ConfigError
 from usb_negsamp.algorithms.ns3l import gate as gates
 from usb_negsamp.algorithms.ns3l.density_ratio_gate import check_pool
-from usb_negsamp.algorithms.ns3l.gate import check_gate
+from usb_negsamp.algorithms.ns3l.gate import LABELED, check_gate
 from usb_negsamp.algorithms.ns3l.ns3l import GATES
 from usb_negsamp.functional import density_ratio_gate, neighbor_gate
 from usb_negsamp.host import Hook
@@ -197,17 +197,17 @@ def test_a_resumed_run_keeps_the_features_of_the_step_that_made_them(name, gate,
         first.train()
     second = build_tiny(name, tmp_path / "cut", **settings)
     resume(second, tmp_path / "cut" / "cut.pth")
-    kept, left = second.ns3l_hook.gate.kept(), first.ns3l_hook.gate.kept()
+    kept, left = second.ns3l_hook.gate.features, first.ns3l_hook.gate.features
     assert len(kept) == (1 if gate == "neighbors" else 2)
     assert same(kept, left)
     second.ns3l_hook.gate.look(second)
-    assert not any(torch.equal(features, left[key]) for key, features in second.ns3l_hook.gate.kept().items())
+    assert not any(torch.equal(features, left[key]) for key, features in second.ns3l_hook.gate.features.items())
     second.ns3l_hook.gate.resume_with(left, second, "cut.pth")
     second.train()
     assert same(parameters_of(whole), parameters_of(second))
     if name == "ns3l_dnll":
         assert same(parameters_of(whole.peer), parameters_of(second.peer))
-        assert not torch.equal(whole.peer.ns3l_hook.gate.labeled, whole.ns3l_hook.gate.labeled)
+        assert not torch.equal(whole.peer.ns3l_hook.gate.features[LABELED], whole.ns3l_hook.gate.features[LABELED])
 
 
 @pytest.mark.parametrize("labeled", [torch.zeros(3, 128), torch.zeros(40, 7), torch.zeros(40, 128).long(), "abc"])

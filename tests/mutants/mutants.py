@@ -264,7 +264,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the gate changes nothing",
     ),
     Mutant(
-        "algorithms/ns3l/gate.py",
+        "algorithms/ns3l/plain_features.py",
         "return _output(algorithm, network_of(algorithm.ema_model), images)",
         "return _output(algorithm, network_of(algorithm.model), images)",
         ("tests/algorithms/test_ns3l_gate.py::test_weights_are_those_of_plain_images_by_the_averaged_network[vat_ns3l-neighbors]",),
@@ -279,8 +279,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "algorithms/ns3l/density_ratio_gate.py",
-        'directions_of(algorithm, network, "train_ulb", self.chosen.tolist())',
-        'directions_of(algorithm, network, "train_ulb", range(len(self.chosen)))',
+        'Images("train_ulb", self.chosen.tolist())',
+        'Images("train_ulb", range(len(self.chosen)))',
         (
             "tests/algorithms/test_ns3l_gate.py::"
             "test_weights_are_those_of_plain_images_by_the_averaged_network[fixmatch_ns3l-density_ratio]",
