@@ -2,13 +2,14 @@
 
     python benchmarks/spl_gain.py benchmarks/spl/usps.csv ... [--sizes] [--update benchmarks/spl.md --table NAME]
 
-One line for each base algorithm, mismatch and number of validation images: test error on seen classes of the trained
-network (start), after each control that spends the labels of V1 without a mask (fine-tuned, alternating; in older rows
-V1, fine-tuned at a rate that was not chosen), and after SPL; mean and standard deviation over label splits, and paired
-differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the differences
-alone, side by side for each number of validation images, with a star where the interval excludes zero, and a line for
-the average of all base algorithms; those that were not run with every number are left out. Rows of trainings, which
-CIFAR-10's study has beside those of the stages, are passed over: a stage's row has its start.
+One line for each base algorithm, mismatch and number of validation images, and one for the average of all algorithms:
+test error on seen classes of the trained network (start), of the same weights with batch statistics estimated anew
+(older rows have none), after each control that spends the labels of V1 without a mask (fine-tuned, alternating; in
+older rows V1, fine-tuned at a rate that was not chosen), and after SPL; mean and standard deviation over label splits,
+and paired differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the
+differences alone, side by side for each number of validation images, with a star where the interval excludes zero, and
+a line for the average of all base algorithms; those that were not run with every number are left out. Rows of
+trainings, which CIFAR-10's study has beside those of the stages, are passed over: a stage's row has its start.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from usb_negsamp.run.report.markdown import show_difference, show_spread, update
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
 CONTROLS = ("V1", "fine-tuned", "alternating")
+ANEW = "statistics anew"
+"""The start with its batch statistics estimated anew, which no step of the stage has changed."""
 Line = tuple[str, float, int]
 Errors = dict[str, dict[str, float]]
 
 
 def errors_of(paths: list[Path]) -> dict[Line, Errors]:
-    """Test errors in percent, by split seed, for each line and kind (start, a control, or SPL's name)."""
+    """Test errors in percent by split seed, for each line and kind (start, the same anew, a control, SPL's name)."""
     found: dict[Line, Errors] = defaultdict(lambda: defaultdict(dict))
     for path in paths:
         for row in read_csv(path)[1]:
@@ -42,6 +45,8 @@ def errors_of(paths: list[Path]) -> dict[Line, Errors]:
             errors = found[base, float(row["mismatch_ratio"]), int(row["validation_size"])]
             errors[kind][row["split_seed"]] = 100 * (1 - float(row["spl_test_acc"]))
             errors["start"][row["split_seed"]] = 100 * (1 - float(row["spl_start_test_acc"]))
+            if row.get("spl_start_reestimated_test_acc"):
+                errors[ANEW][row["split_seed"]] = 100 * (1 - float(row["spl_start_reestimated_test_acc"]))
     return found
 
 
@@ -84,13 +89,24 @@ def average(lines: list[Errors]) -> Errors:
     return found
 
 
+def with_averages(found: dict[Line, Errors]) -> dict[Line, Errors]:
+    """``found``, and after the lines of each mismatch and size their average, where they are several."""
+    lines: dict[Line, Errors] = {}
+    for mismatch, size in dict.fromkeys(line[1:] for line in found):
+        of_setting = {line: errors for line, errors in found.items() if line[1:] == (mismatch, size)}
+        lines.update(of_setting)
+        if len(of_setting) > 1:
+            lines[f"average of {len(of_setting)}", mismatch, size] = average(list(of_setting.values()))
+    return lines
+
+
 def table(found: dict[Line, Errors]) -> str:
     """The table as Markdown."""
-    kinds, others = ["SPL", *kinds_among(found, ["SPL, soft"])], ["start", *kinds_among(found, CONTROLS)]
+    kinds, others = ["SPL", *kinds_among(found, ["SPL, soft"])], ["start", *kinds_among(found, [ANEW, *CONTROLS])]
     head = ["trained by", "mismatch", "validation images", "n", *others, *kinds]
     head += [f"{kind} over {other}" for kind in kinds for other in others]
     rows = []
-    for (base, mismatch, size), errors in found.items():
+    for (base, mismatch, size), errors in with_averages(found).items():
         shown = [
             show_spread(spread(list(errors[kind].values()))) if kind in errors else "" for kind in (*others, *kinds)
         ]

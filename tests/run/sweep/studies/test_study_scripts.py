@@ -82,26 +82,34 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
     assert len(lines) == 4
 
 
-def test_spl_is_set_beside_each_control(tmp_path: Path) -> None:
+def test_spl_is_set_beside_each_control_and_new_statistics_and_averaged_over_algorithms(tmp_path: Path) -> None:
     module = load_script(BENCHMARKS / "spl_gain.py")
     path = tmp_path / "rows.csv"
-    columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
+    columns = (
+        "method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc",
+        "spl_start_reestimated_test_acc",
+    )  # fmt: skip
     accuracies = {"VAT + NS3L + SPL": 0.9, "VAT + NS3L, fine-tuned": 0.85, "VAT + NS3L, alternating": 0.88}
+    rows = [(method, 0.6, 91, split, found, 0.8, 0.84) for method, found in accuracies.items() for split in (0, 1)]
+    # Of Pi's two splits one has gone through the stage with a soft mask alone, and VAT + NS3L through none.
+    rows += [("Pi + SPL", 0.6, 91, 0, 0.7, 0.7, 0.72), ("Pi, fine-tuned", 0.6, 91, 0, 0.75, 0.7, 0.72)]
+    rows += [("Pi, alternating", 0.6, 91, 0, 0.72, 0.7, 0.72), ("Pi + SPL, soft", 0.6, 91, 1, 0.72, 0.6, 0.72)]
+    rows.append(("Pi + SPL", 0.3, 91, 0, 0.7, 0.7, 0.72))
     with path.open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [columns, *((method, 0.6, 91, 0, found, 0.8) for method, found in accuracies.items())]
-        )
-    head, _, line = (
+        csv.writer(file).writerows([columns, *rows])
+    head, _, *lines = (
         [cell.strip() for cell in text.strip("|").split("|")]
         for text in module.table(module.errors_of([path])).splitlines()
     )
-    found = dict(zip(head, line, strict=True))
-    assert found["trained by"] == "VAT + NS3L"
-    assert [found[f"SPL over {other}"] for other in ("start", "fine-tuned", "alternating")] == [
-        "-10.00",
-        "-5.00",
-        "-2.00",
-    ]
+    vat, pi, average, other = (dict(zip(head, line, strict=True)) for line in lines)
+    assert [line["trained by"] for line in (vat, pi, average, other)] == ["VAT + NS3L", "Pi", "average of 2", "Pi"]
+    assert [line["mismatch"] for line in (vat, pi, average, other)] == ["0.6", "0.6", "0.6", "0.3"]
+    over = [f"SPL over {other}" for other in ("start", "statistics anew", "fine-tuned", "alternating")]
+    assert [vat[name].split()[0] for name in over] == ["-10.00", "-6.00", "-5.00", "-2.00"]
+    assert [pi[name] for name in over] == ["+0.00", "+2.00", "+5.00", "+2.00"]
+    assert [average[name] for name in over] == ["-5.00", "-2.00", "+0.00", "+0.00"]
+    # The start of split 1 is known from the soft mask's row: 20 and 40.
+    assert [average[name] for name in ("n", "start", "SPL", "SPL, soft")] == ["1", "27.50 ± 3.54", "20.00", ""]
 
 
 def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(tmp_path, capsys, monkeypatch):
