@@ -2,9 +2,9 @@
 
     python benchmarks/auroc_figure.py benchmarks/open_set/usps.csv ... --mismatch 0.6 --out docs/accuracy_over_auroc.png
 
-Points are means over label splits of the last model, bars their standard deviations. To the upper right a method does
-both: it names seen classes rightly, and its scores tell unseen ones apart. The AUROC is that of the method's own
-rejection score.
+Points are means over label splits of the model that was best on validation, with ``--measure last`` of the last one,
+bars their standard deviations. To the upper right a method does both: it names seen classes rightly, and its scores
+tell unseen ones apart. The AUROC is that of the method's own rejection score.
 """
 
 from __future__ import annotations
@@ -35,14 +35,19 @@ class Point:
     auroc: Spread
 
 
-def points_of_rows(rows: Sequence[Mapping[str, str]], mismatch: float) -> dict[str, Point]:
+AUROC = {"best": "open_auroc", "last": "open_auroc_last"}
+"""The column by what is measured."""
+
+
+def points_of_rows(rows: Sequence[Mapping[str, str]], mismatch: float, measured: str = "best") -> dict[str, Point]:
     """The point of each method that has rows at ``mismatch``, in the rows' order."""
-    measure = find_measure("last")
+    measure = find_measure(measured)
     found: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         error = measure.error(row)
-        if error is not None and row["open_auroc"] and float(row["mismatch_ratio"]) == mismatch:
-            found.setdefault(row["method"], []).append((100.0 - error, float(row["open_auroc"])))
+        auroc = row.get(AUROC[measured], "")
+        if error is not None and auroc and float(row["mismatch_ratio"]) == mismatch:
+            found.setdefault(row["method"], []).append((100.0 - error, float(auroc)))
     return {
         method: Point(spread([accuracy for accuracy, _ in pairs]), spread([auroc for _, auroc in pairs]))
         for method, pairs in found.items()
@@ -76,9 +81,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("rows", nargs="+", type=Path)
     parser.add_argument("--mismatch", type=float, default=0.6)
+    parser.add_argument("--measure", choices=sorted(AUROC), default="best")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
-    panels = {path.stem: points_of_rows(read_rows(path), options.mismatch) for path in options.rows}
+    panels = {path.stem: points_of_rows(read_rows(path), options.mismatch, options.measure) for path in options.rows}
     methods = dict.fromkeys(method for points in panels.values() for method in points)
     looks = ((marker, color) for marker, color in itertools.product(MARKERS, COLORS))
     styles = dict(zip(methods, looks, strict=False))

@@ -97,10 +97,43 @@ def test_at_the_end_the_figures_are_those_of_the_model_that_was_best_on_validati
     assert results["test/open/seen_acc"] == pytest.approx(results["test/best_acc"])
 
 
+def test_the_last_models_figures_stand_beside_them(trained: Any, tmp_path: Path) -> None:
+    results, log = trained.results_dict, trained.log_dict
+    assert results["eval/best_it"] + 1 < 12
+    of_split = {"train/open/mismatch", "train/open/labeled_ratio"}
+    last = {name: value for name, value in log.items() if name.startswith(("eval/open/", "train/open/"))}
+    expected = {
+        name.replace("eval/", "test/").replace("open/", "last_open/"): value
+        for name, value in last.items()
+        if name not in of_split
+    }
+    assert {name: value for name, value in results.items() if "last_open/" in name} == expected
+    assert results["test/last_open/seen_acc"] == pytest.approx(results["test/last_acc"])
+    assert results["test/last_open/auroc"] != results["test/open/auroc"]
+    # The one step's evaluation is the best there is, and the last.
+    once = train_tiny("fixmatch", tmp_path, **{**OPEN, "num_train_iter": 1, "num_eval_iter": 1}).results_dict
+    assert once["test/last_open/auroc"] == once["test/open/auroc"]
+
+
+def test_a_run_that_was_stopped_behind_its_last_step_has_the_last_models_figures(trained: Any) -> None:
+    hook = trained.hooks_dict[HOOK_NAME]
+    before, evaluated = dict(trained.results_dict), hook.of_last
+    try:
+        for name in [name for name in before if "last_open/" in name]:
+            del trained.results_dict[name]
+        hook.of_last = None
+        hook.after_run(trained)
+        assert trained.results_dict == before
+    finally:
+        hook.of_last = evaluated
+        trained.results_dict.update(before)
+
+
 def test_without_validation_images_the_figures_are_the_last_models(tmp_path: Path) -> None:
     settings = {**OPEN, "validation_size": 0, "num_eval_iter": 4}
     algorithm = train_tiny("supervised", tmp_path, **settings)
-    assert algorithm.results_dict["test/open/auroc"] == algorithm.log_dict["eval/open/auroc"]
+    results = algorithm.results_dict
+    assert results["test/open/auroc"] == results["test/last_open/auroc"] == algorithm.log_dict["eval/open/auroc"]
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,9 @@ OPEN_RESULTS = {
     "test/open/balanced_acc": 0.66,
     "test/open/svhn/auroc": 0.95,
     "test/open/svhn/aupr": 0.9,
+    "test/last_open/auroc": 0.83,
+    "test/last_open/svhn/auroc": 0.94,
+    "train/last_open/confident_unseen": 0.2,
 }
 
 
@@ -165,10 +168,12 @@ def test_a_row_of_an_open_set_run_has_its_split_and_its_figures(tmp_path: Path) 
         put_row(path, result_row(results, begun(tmp_path / "m", config=config).content, 1.0))
     with path.open(newline="") as file:
         closed, opened, after = list(csv.DictReader(file))
-    assert set(opened) == {*COLUMNS, "open_svhn_auroc"}
+    assert set(opened) == {*COLUMNS, "open_svhn_auroc", "open_svhn_auroc_last"}
     assert (opened["seen_classes"], opened["mismatch_protocol"]) == ("bird 3", "fixed_total")
     assert (opened["mismatch_ratio"], opened["mismatch"], opened["labeled_ratio"]) == ("0.3", "0.2967", "0.125")
     assert (opened["open_auroc"], opened["pool_auroc"], opened["open_svhn_auroc"]) == ("0.81", "0.77", "0.95")
+    last = ("open_auroc_last", "open_svhn_auroc_last", "confident_unseen_last", "pool_auroc_last")
+    assert [opened[name] for name in last] == ["0.83", "0.94", "0.2", ""]
     assert opened["pool_auroc_energy"] == ""
     for row in (closed, after):
         assert {row[name] for name in ("mismatch_protocol", "mismatch", "open_auroc", "open_svhn_auroc")} == {""}

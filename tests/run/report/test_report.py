@@ -188,6 +188,9 @@ def test_further_columns_stand_beside_the_figure(results: str, capsys: pytest.Ca
     )
     assert any(line.startswith("| supervised |") and line.endswith("|  |  |") for line in lines)
     assert "Further columns: mean ± standard deviation over the same splits." in lines[0]
+    of_best = "open_auroc is of the model that was best on validation, where there was any."
+    assert of_best not in lines[0]
+    assert of_best in report(capsys, results, "--also", "open_auroc,mismatch", "--measure", "last").splitlines()[0]
     assert "column net holds 'small_cnn', of which there is no mean" in refusal(capsys, results, "--also", "net")
     assert "unknown column 'open_aurok'" in refusal(capsys, results, "--also", "open_aurok")
 

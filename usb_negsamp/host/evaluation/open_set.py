@@ -16,8 +16,9 @@ At each evaluation of a run on an open-set split (``dataset_dict["open_set"]``),
 =========================  ===========================================================================================
 
 At the end ``results_dict`` has ``test/open/...`` and ``train/open/...`` of the model that was best on validation, or of
-the last one where there are no validation images. The pool's true labels are read here alone, and nothing here reaches
-a train step or the choice of a model: no random state and no weight is touched.
+the last one where there are no validation images; and in any case ``test/last_open/...`` and ``train/last_open/...`` of
+the last one, but for ``mismatch`` and ``labeled_ratio``, which are the split's. The pool's true labels are read here
+alone, and nothing here reaches a train step or the choice of a model: no random state and no weight is touched.
 
 An algorithm that rejects by itself has a method ``reject_scores(output)``: from the network's output dictionary of a
 batch (logits, features, and what its heads add), how surely each image is of an unseen class, (N,). Its separation is
@@ -59,6 +60,7 @@ KEPT_SHARE = 0.95
 MAX_IMAGES = 10_000
 CUTOFF = 0.95
 """Confidence that counts where an algorithm has no ``p_cutoff``."""
+_OF_THE_SPLIT = ("train/open/mismatch", "train/open/labeled_ratio")
 
 
 def open_set_figures(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, float]:
@@ -189,36 +191,58 @@ class OpenSetEvaluationHook(Hook):
 
     Args:
         data: the run's.
+
+    Attributes:
+        of_last: the figures of the last model, once it was evaluated.
     """
 
     settings_only = True
 
     def __init__(self, data: OpenSetData) -> None:
         self.data = data
+        self.of_last: dict[str, float] | None = None
 
     def after_train_step(self, algorithm: HostAlgorithm) -> None:
         """Evaluate where the EvaluationHook has."""
         if not (self.every_n_iters(algorithm, algorithm.num_eval_iter) or self.is_last_iter(algorithm)):
             return
         figures = open_set_figures(algorithm, self.data)
-        algorithm.log_dict.update(
-            {name if name.startswith("train/") else f"eval/{name}": value for name, value in figures.items()}
-        )
+        algorithm.log_dict.update(_under("eval", figures))
+        if self.is_last_iter(algorithm):
+            self.of_last = figures
 
     def after_run(self, algorithm: HostAlgorithm) -> None:
-        """Evaluate the model that was best on validation, or the last one where nothing chose one."""
-        algorithm.results_dict.update(results_of(algorithm, self.data))
+        """Evaluate the model that was best on validation, or the last one where nothing chose one; and the last."""
+        of_best = best_figures(algorithm, self.data)
+        algorithm.results_dict.update(_under("test", of_best))
+        is_last = not _has_validation(algorithm) or algorithm.best_it == algorithm.num_train_iter - 1
+        # A run that was stopped behind its last step has not seen it evaluated.
+        of_last = of_best if is_last else self.of_last or open_set_figures(algorithm, self.data)
+        algorithm.results_dict.update(_under("test", of_last_model(of_last)))
 
 
-def results_of(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, float]:
-    """``test/open/...`` and ``train/open/...`` of the model that was best on validation, or else of the last one."""
-    if _has_validation(algorithm):
-        path = os.path.join(algorithm.save_dir, algorithm.save_name, "model_best.pth")
-        with weights_of_checkpoint(algorithm, path):
-            figures = open_set_figures(algorithm, data)
-    else:
-        figures = open_set_figures(algorithm, data)
-    return {name if name.startswith("train/") else f"test/{name}": value for name, value in figures.items()}
+def best_figures(algorithm: HostAlgorithm, data: OpenSetData) -> dict[str, float]:
+    """The figures of the model that was best on validation, or else of the last one."""
+    if not _has_validation(algorithm):
+        return open_set_figures(algorithm, data)
+    path = os.path.join(algorithm.save_dir, algorithm.save_name, "model_best.pth")
+    with weights_of_checkpoint(algorithm, path):
+        return open_set_figures(algorithm, data)
+
+
+def of_last_model(figures: dict[str, float]) -> dict[str, float]:
+    """The ``figures`` that are a model's, by the names that they have as the last model's.
+
+    >>> of_last_model({"open/pool/auroc": 0.7, "train/open/confident_unseen": 0.1, "train/open/mismatch": 0.6})
+    {'last_open/pool/auroc': 0.7, 'train/last_open/confident_unseen': 0.1}
+    """
+    return {
+        name.replace("open/", "last_open/", 1): value for name, value in figures.items() if name not in _OF_THE_SPLIT
+    }
+
+
+def _under(part: str, figures: dict[str, float]) -> dict[str, float]:
+    return {name if name.startswith("train/") else f"{part}/{name}": value for name, value in figures.items()}
 
 
 def needs_threshold(algorithm: HostAlgorithm) -> bool:

@@ -48,6 +48,12 @@ OPEN_SET = {
     "weight_seen": "train/open/weight_seen",
     "weight_unseen": "train/open/weight_unseen",
 }
+# Of these the figures of a model, as the last one has them.
+OPEN_SET_OF_LAST = {
+    f"{column}_last": name.replace("/open/", "/last_open/")
+    for column, name in OPEN_SET.items()
+    if column not in ("mismatch", "labeled_ratio")
+}
 # Figures of SPL and of two networks, by their names in results_dict.
 OF_METHODS = {
     "spl_eval_acc": "eval/spl_acc",
@@ -88,6 +94,7 @@ COLUMNS = (
     "eval_acc_median_last",
     "test_acc_median_last",
     *OPEN_SET,
+    *OPEN_SET_OF_LAST,
     *OF_METHODS,
     "seconds",
     "device",
@@ -110,8 +117,9 @@ def result_row(results: Mapping[str, Any], manifest: Mapping[str, Any], seconds:
 
     A test accuracy is only given where the best model was chosen on other images; where the host chooses it on the
     test images themselves, those figures are the ``eval`` ones, and the column ``selection`` says so. Open-set figures
-    are of the best model in the first case and of the last one in the second; those against a data set NAME of
-    ``ood_data`` are in further columns, ``open_NAME_auroc`` and ``open_NAME_auroc_energy``.
+    are of the best model in the first case and of the last one in the second; in columns that end in ``_last`` they are
+    of the last one in both. Those against a data set NAME of ``ood_data`` are in further columns, ``open_NAME_auroc``
+    and ``open_NAME_auroc_energy``.
 
     Args:
         results: the algorithm's ``results_dict``; ``eval/best_it`` counts from 0 there and from 1 in the row.
@@ -158,11 +166,12 @@ def _open_set_columns(results: Mapping[str, Any], config: Mapping[str, Any]) -> 
     classes = columns["seen_classes"]
     if isinstance(classes, (list, tuple)):
         columns["seen_classes"] = " ".join(str(name) for name in classes)
-    columns.update({column: results.get(name) for column, name in OPEN_SET.items()})
+    columns.update({column: results.get(name) for column, name in (OPEN_SET | OPEN_SET_OF_LAST).items()})
     for name, value in results.items():
         parts = name.split("/")
-        if name.startswith("test/open/") and len(parts) == 4 and parts[2] != "pool" and parts[3] in _OF_OTHER_DATA:
-            columns[f"open_{parts[2]}_{parts[3]}"] = value
+        is_open = name.startswith(("test/open/", "test/last_open/")) and len(parts) == 4
+        if is_open and parts[2] != "pool" and parts[3] in _OF_OTHER_DATA:
+            columns[f"open_{parts[2]}_{parts[3]}" + ("" if parts[1] == "open" else "_last")] = value
     return columns
 
 
@@ -193,7 +202,9 @@ SWEPT = "swept"
 # Names, in a row of a sweep, the run whose row is given here once more: it would be the same at this row's values.
 COPY_OF = "copy_of"
 # Figures of the unlabeled images, by their columns.
-OF_POOL = tuple(column for column, name in OPEN_SET.items() if name.startswith("train/") or "/pool/" in name)
+OF_POOL = tuple(
+    column for column, name in (OPEN_SET | OPEN_SET_OF_LAST).items() if name.startswith("train/") or "/pool/" in name
+)
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

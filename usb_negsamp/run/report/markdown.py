@@ -10,6 +10,7 @@ from pathlib import Path
 from usb_negsamp.atomic_write import write_atomically
 from usb_negsamp.errors import ConfigError
 from usb_negsamp.run.markdown_table import format_table
+from usb_negsamp.run.records.results import OPEN_SET_OF_LAST
 from usb_negsamp.run.report.paired_statistics import Difference, Spread
 from usb_negsamp.run.report.protocols import Group
 from usb_negsamp.run.report.tables import Table
@@ -77,6 +78,10 @@ def caption(table: Table) -> str:
         sentences.append("Where it says so, the baseline had other splits under the same seeds, and no pair was made.")
     if table.further:
         sentences.append("Further columns: mean ± standard deviation over the same splits.")
+        of_best = [column for column in table.further if f"{column}_last" in OPEN_SET_OF_LAST]
+        if of_best and table.measure.name != "best":
+            verb = "is" if len(of_best) == 1 else "are"
+            sentences.append(f"{_and(of_best)} {verb} of the model that was best on validation, where there was any.")
     if table.has_copies:
         sentences.append(
             "A run that reads no unlabeled images stands for every value of what these are: its figure is in each of "

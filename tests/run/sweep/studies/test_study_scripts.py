@@ -172,7 +172,14 @@ def test_the_curve_of_a_file_is_named_by_what_its_rows_were_trained_on() -> None
 def test_the_points_of_the_picture_are_means_over_the_splits_at_one_mismatch() -> None:
     module = load_script(BENCHMARKS / "auroc_figure.py")
     rows = [
-        {"method": method, "mismatch_ratio": share, "test_acc_last": accuracy, "open_auroc": auroc}
+        {
+            "method": method,
+            "mismatch_ratio": share,
+            "test_acc_at_best": accuracy,
+            "open_auroc": auroc,
+            "test_acc_last": "0.3",
+            "open_auroc_last": "0.4" if accuracy == "0.9" else "",
+        }
         for method, share, accuracy, auroc in (
             ("VAT", "0.6", "0.9", "0.7"),
             ("VAT", "0.6", "0.8", "0.9"),
@@ -185,6 +192,8 @@ def test_the_points_of_the_picture_are_means_over_the_splits_at_one_mismatch() -
     assert round(points["VAT"].accuracy.mean, 6) == 85.0
     assert round(points["VAT"].auroc.mean, 6) == 0.8
     assert points["VAT"].accuracy.n == 2
+    last = module.points_of_rows(rows, 0.6, "last")
+    assert (round(last["VAT"].accuracy.mean, 6), last["VAT"].auroc.mean, last["VAT"].auroc.n) == (30.0, 0.4, 1)
 
 
 def test_the_picture_has_a_panel_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
