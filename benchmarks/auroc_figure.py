@@ -84,7 +84,8 @@ def main() -> None:
     parser.add_argument("--measure", choices=sorted(AUROC), default="best")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
-    panels = {path.stem: points_of_rows(read_rows(path), options.mismatch, options.measure) for path in options.rows}
+    rows_of = {path: read_rows(path) for path in options.rows}
+    panels = {rows[0]["data"]: points_of_rows(rows, options.mismatch, options.measure) for rows in rows_of.values()}
     methods = dict.fromkeys(method for points in panels.values() for method in points)
     looks = ((marker, color) for marker, color in itertools.product(MARKERS, COLORS))
     styles = dict(zip(methods, looks, strict=False))
