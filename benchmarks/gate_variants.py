@@ -60,7 +60,7 @@ class VariantGate(NeighborGate):
         """What makes weights by the labeled images' ``features``."""
         labeled, plain = features[LABELED], super().weigher(features)
 
-        def weights(of_images: Tensor, places: Tensor) -> Tensor:
+        def weights(of_images: Tensor, places: Tensor | None) -> Tensor:
             by_class = self.settings.gate_by_class
             counts = self._by_class(of_images, labeled) if by_class else plain(of_images, places)
             if self.settings.gate_class_agrees:

@@ -14,6 +14,7 @@ from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
 from usb_negsamp.errors import expected
 from usb_negsamp.functional.density_ratio_gate import labeled_log_ratios, ratio_weights
 from usb_negsamp.host.algorithm import HostAlgorithm
+from usb_negsamp.host.datasets.extra_views import PLAIN_VIEW
 from usb_negsamp.host.randomness import mix
 from usb_negsamp.host.transfer import on_device
 
@@ -37,6 +38,8 @@ class DensityRatioGate(Gate):
         chosen: (P,) int64, the places in the pool of the images that are looked at.
     """
 
+    batch_keys = (PLAIN_VIEW, "idx_ulb")
+
     def __init__(self, settings: NS3LSettings, num_labeled: int, num_unlabeled: int, pool_size: int, seed: int) -> None:
         generator = torch.Generator().manual_seed(mix(seed, _DRAW))
         self.chosen = torch.randperm(pool_size, generator=generator)[:num_labeled].sort().values
@@ -53,7 +56,8 @@ class DensityRatioGate(Gate):
         labeled, unlabeled = features[LABELED], features[UNLABELED]
         ratios = labeled_log_ratios(labeled, unlabeled, self.temperature)
 
-        def weights(of_images: Tensor, places: Tensor) -> Tensor:
+        def weights(of_images: Tensor, places: Tensor | None) -> Tensor:
+            assert places is not None, "idx_ulb is one of the batch_keys"
             self._own = on_device(self._own, of_images.device)
             own = self._own[on_device(places, of_images.device)]
             return ratio_weights(of_images, labeled, unlabeled, ratios, self.scale, self.temperature, own)

@@ -30,12 +30,11 @@ LABELED = "ns3l_labeled_features"
 Features = Mapping[str, Tensor]
 """What is kept: features (M, D), each of length 1, by their entry in a checkpoint."""
 
-Weigher = Callable[[Tensor, Tensor], Tensor]
-"""Features (N, ...) of images of the pool, and the images' places there (N,), to their weights (N,)."""
+Weigher = Callable[[Tensor, Tensor | None], Tensor]
+"""Features (N, ...) of images of the pool, and the images' places there (N,), to their weights (N,).
 
-
-BATCH_KEYS = (PLAIN_VIEW, "idx_ulb")
-"""What a gate reads of a batch."""
+There are no places in a step of a gate that does not read them.
+"""
 
 
 class Images(NamedTuple):
@@ -60,6 +59,9 @@ class Gate(ABC):
         features: what is kept; nothing before the first step.
     """
 
+    batch_keys: tuple[str, ...] = (PLAIN_VIEW,)
+    """What it reads of a batch."""
+
     def __init__(self, settings: NS3LSettings, images: Mapping[str, Images], num_unlabeled: int) -> None:
         self.images = images
         number = sum(len(some.places) for some in images.values())
@@ -76,13 +78,13 @@ class Gate(ABC):
         if not self.features or step_number(algorithm) % self.interval == 0:
             self.look(algorithm)
         features = averaged_output(algorithm, algorithm.batch[PLAIN_VIEW])["feat"]
-        return self.of_images(features, algorithm.batch["idx_ulb"])
+        return self.of_images(features, algorithm.batch.get("idx_ulb"))
 
     def look(self, algorithm: NS3LWrapper) -> None:
         """Make the features that are kept anew."""
         self.features, self._weigher = self._features_by(algorithm, network_of(algorithm.ema_model)), None
 
-    def of_images(self, features: Tensor, places: Tensor) -> Tensor:
+    def of_images(self, features: Tensor, places: Tensor | None) -> Tensor:
         """What images of these ``features`` (N, ...), at the ``places`` (N,) of the pool, count, (N,)."""
         if self._weigher is None:
             self.features = {name: on_device(kept, features.device) for name, kept in self.features.items()}

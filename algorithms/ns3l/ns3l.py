@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from usb_negsamp.algorithms.ns3l.density_ratio_gate import DensityRatioGate, check_pool
-from usb_negsamp.algorithms.ns3l.gate import BATCH_KEYS, Gate, check_gate
+from usb_negsamp.algorithms.ns3l.gate import Gate, check_gate
 from usb_negsamp.algorithms.ns3l.hook import MixMatchNS3LHook, NS3LHook
 from usb_negsamp.algorithms.ns3l.neighbor_gate import NeighborGate
 from usb_negsamp.algorithms.ns3l.settings import NS3LSettings
@@ -40,7 +40,7 @@ class NS3LWrapper(Wrapper):
         strong = ("x_ulb_s_0" if cls._has_two_strong_views() else "x_ulb_s",) if args.ns3l_view != "weak" else ()
         second = (SECOND_WEAK_VIEW,) if args.ns3l_passes == 2 and args.ns3l_view == "weak" else ()
         index = ("idx_ulb",) if args.ns3l_rule != "threshold" else ()
-        gate = BATCH_KEYS if args.ns3l_gate in GATES and args.ns3l_weight != 0 else ()
+        gate = GATES[args.ns3l_gate].batch_keys if args.ns3l_gate in GATES and args.ns3l_weight != 0 else ()
         return (*inside, "x_ulb_w", *strong, *second, *index, *gate)
 
     @classmethod
