@@ -28,6 +28,8 @@ from usb_negsamp.run.report.markdown import show_difference, show_spread, update
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
 CONTROLS = ("V1", "fine-tuned", "alternating")
+VARIANTS = ("SPL, rate chosen", "SPL, soft")
+"""The mask's rate chosen within the run where SPL's alone is not; a soft mask."""
 ANEW = "statistics anew"
 """The start with its batch statistics estimated anew, which no step of the stage has changed."""
 Line = tuple[str, float, int]
@@ -102,7 +104,7 @@ def with_averages(found: dict[Line, Errors]) -> dict[Line, Errors]:
 
 def table(found: dict[Line, Errors]) -> str:
     """The table as Markdown."""
-    kinds, others = ["SPL", *kinds_among(found, ["SPL, soft"])], ["start", *kinds_among(found, [ANEW, *CONTROLS])]
+    kinds, others = ["SPL", *kinds_among(found, VARIANTS)], ["start", *kinds_among(found, [ANEW, *CONTROLS])]
     head = ["trained by", "mismatch", "validation images", "n", *others, *kinds]
     head += [f"{kind} over {other}" for kind in kinds for other in others]
     rows = []
@@ -120,7 +122,7 @@ def table_of_sizes(found: dict[Line, Errors]) -> str:
     """The table of ``--sizes`` as Markdown."""
     controls = kinds_among(found, CONTROLS)
     pairs = [(control, "start") for control in controls]
-    pairs += [(kind, control) for kind in ("SPL", *kinds_among(found, ["SPL, soft"])) for control in controls]
+    pairs += [(kind, control) for kind in ("SPL", *kinds_among(found, VARIANTS)) for control in controls]
     mismatches = sorted({mismatch for _, mismatch, _ in found})
     sizes = sorted({size for _, _, size in found})
     everywhere = set(itertools.product(mismatches, sizes))

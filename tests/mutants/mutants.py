@@ -484,6 +484,30 @@ MUTANTS: tuple[Mutant, ...] = (
         "the memory of an image fades in an epoch that does not visit it",
     ),
     Mutant(
+        f"{_H}/evaluation/open_set.py",
+        "of_last = of_best if is_last else",
+        "of_last = of_best or",
+        ("tests/host/evaluation/test_open_set_evaluation.py::test_the_last_models_figures_stand_beside_them",),
+        "the last model's open-set figures are those of the best on validation",
+    ),
+    Mutant(
+        f"{_H}/evaluation/open_set.py",
+        "is_last else self.of_last or open_set_figures(algorithm, self.data)",
+        "is_last else self.of_last or of_best",
+        (
+            "tests/host/evaluation/test_open_set_evaluation.py::"
+            "test_a_run_that_was_stopped_behind_its_last_step_has_the_last_models_figures",
+        ),
+        "a run that was stopped behind its last step gives the best model's open-set figures as the last one's",
+    ),
+    Mutant(
+        "usb_negsamp/run/records/results.py",
+        'name.replace("/open/", "/last_open/")',
+        "name",
+        ("tests/run/records/test_records.py::test_a_row_of_an_open_set_run_has_its_split_and_its_figures",),
+        "a row has the best model's open-set figures in the last one's columns",
+    ),
+    Mutant(
         f"{_F}/open_set/uasd.py",
         "seen = (confidences > 0).sum()",
         "seen = torch.tensor(len(confidences))",

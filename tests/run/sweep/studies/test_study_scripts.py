@@ -94,7 +94,7 @@ def test_spl_is_set_beside_each_control_and_new_statistics_and_averaged_over_alg
     # Of Pi's two splits one has gone through the stage with a soft mask alone, and VAT + NS3L through none.
     rows += [("Pi + SPL", 0.6, 91, 0, 0.7, 0.7, 0.72), ("Pi, fine-tuned", 0.6, 91, 0, 0.75, 0.7, 0.72)]
     rows += [("Pi, alternating", 0.6, 91, 0, 0.72, 0.7, 0.72), ("Pi + SPL, soft", 0.6, 91, 1, 0.72, 0.6, 0.72)]
-    rows.append(("Pi + SPL", 0.3, 91, 0, 0.7, 0.7, 0.72))
+    rows += [("Pi + SPL", 0.3, 91, 0, 0.7, 0.7, 0.72), ("Pi + SPL, rate chosen", 0.3, 91, 0, 0.72, 0.7, 0.72)]
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([columns, *rows])
     head, _, *lines = (
@@ -108,6 +108,8 @@ def test_spl_is_set_beside_each_control_and_new_statistics_and_averaged_over_alg
     assert [vat[name].split()[0] for name in over] == ["-10.00", "-6.00", "-5.00", "-2.00"]
     assert [pi[name] for name in over] == ["+0.00", "+2.00", "+5.00", "+2.00"]
     assert [average[name] for name in over] == ["-5.00", "-2.00", "+0.00", "+0.00"]
+    chosen = [other[f"SPL, rate chosen{more}"] for more in ("", " over start", " over statistics anew")]
+    assert chosen == ["28.00", "-2.00", "+0.00"]
     # The start of split 1 is known from the soft mask's row: 20 and 40.
     assert [average[name] for name in ("n", "start", "SPL", "SPL, soft")] == ["1", "27.50 ± 3.54", "20.00", ""]
 
