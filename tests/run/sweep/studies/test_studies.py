@@ -201,6 +201,7 @@ def test_a_part_is_chosen_by_names_and_keys_and_names_may_have_commas(tmp_path: 
     assert chosen("method=VAT, V1,seed=1") == ["VAT,V1-1"]
     assert chosen("seed=0,lr=1") == ["VAT,V1-0", "VAT-0"]
     assert chosen("method=Pi") == ["Pi-0", "Pi-1"]
+    assert chosen("method=Pi, method=VAT, V1,seed=1") == ["VAT,V1-1", "Pi-1"], "a key's values are alternatives"
 
 
 def test_at_full_scale_it_is_the_paper_s_table(
@@ -245,7 +246,14 @@ WHOLE = {
         ({"baseline": "VAT"}, [], "unknown method as the baseline 'VAT'"),
         ({"measure": "lst"}, [], "unknown measure 'lst'; did you mean 'last'?"),
         ({"full": {"only": "x"}}, [], "full: expected the keys table and, if need be, only"),
-        ({}, ["--only", "method=c"], "tiny has no run with method=c"),
+        (
+            {"methods": {"VAT": {}, "Pi": {}}},
+            ["--only", "method=VTA"],
+            "unknown method of tiny 'VTA'; did you mean 'VAT'?",
+        ),
+        ({}, ["--only", "metod=VAT"], "unknown name or key of tiny in --only 'metod'; did you mean 'method'?"),
+        ({}, ["--only", "data=,seed=1"], "unknown seed of tiny '1'; expected one of: 0"),
+        ({"methods": {"a": {"lr": 1}, "b": {}}}, ["--only", "method=b,lr=1"], "tiny has no run with method=b,lr=1"),
         (
             {},
             ["--only", "method"],

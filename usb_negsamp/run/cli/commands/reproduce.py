@@ -39,7 +39,7 @@ def _declare(parser: Parser) -> None:
         action=Once,
         metavar="WORD,WORD",
         help="only the configurations of these names, or with these words between the underscores of their names, e.g. "
-        "cifar10,svhn_vat; of a study, the runs with these names or keys, e.g. data=usps,method=VAT",
+        "cifar10,svhn_vat; of a study, the runs with these names or keys, e.g. data=usps,method=VAT,method=FixMatch",
     )
     parser.add_argument(
         "--scale",

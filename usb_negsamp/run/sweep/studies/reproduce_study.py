@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from usb_negsamp.atomic_write import write_atomically
-from usb_negsamp.errors import ConfigError, expected, quoted
+from usb_negsamp.errors import ConfigError, expected, quoted, unknown
 from usb_negsamp.run.configuration.resolution import read_sources
 from usb_negsamp.run.records.directory import RESULTS
 from usb_negsamp.run.report.markdown import markdown
@@ -36,7 +36,8 @@ def reproduce_study(
     Args:
         study: what is compared.
         request: what all runs share over the study's keys, and how they are worked off.
-        only: ``KEY=VALUE,KEY=VALUE`` of the names or the keys of the runs to train; None, all.
+        only: ``KEY=VALUE,KEY=VALUE`` of the names or the keys of the runs to train, a key once for each of its values;
+            None, all.
         save_dir: where the study's folder comes to be.
         dry_run: whether to print the commands and train nothing.
 
@@ -54,26 +55,44 @@ def reproduce_study(
 
 
 def chosen_cells(study: Study, save_dir: Path, only: str | None = None, seeds: int | None = None) -> list[Cell]:
-    """Return the cells of the first ``seeds`` seeds whose names or keys are those of ``only``.
+    """Return the cells of the first ``seeds`` seeds that have one of the values of each key of ``only``.
 
     Raises:
-        ConfigError: there are none, ``only`` is not ``KEY=VALUE,KEY=VALUE``, or the study has fewer seeds.
+        ConfigError: there are none, ``only`` has a key or a value that no cell has, or is not ``KEY=VALUE,KEY=VALUE``,
+            or the study has fewer seeds.
     """
     if seeds is not None and seeds > len(study.seeds):
         raise expected("--seeds", f"at most {len(study.seeds)}, which {study.name} has", str(seeds))
-    # A comma within a name, as of "VAT, V1", is followed by no key.
-    parts = [part.partition("=") for part in re.split(r",(?=\s*\w+=)", only or "") if part]
-    if not all(equals for _, equals, _ in parts):
-        raise expected("--only", "KEY=VALUE,KEY=VALUE for a study, e.g. method=VAT", quoted(only))
+    cells = list(study.cells(save_dir))
+    described = [{key: str(value) for key, value in {**cell.keys, **cell.names}.items()} for cell in cells]
+    wanted = _wanted(only or "")
+    for key, values in wanted.items():
+        there = {description[key] for description in described if key in description}
+        if not there:
+            raise unknown(f"name or key of {study.name} in --only", key, {key for each in described for key in each})
+        for value in values:
+            if value not in there:
+                raise unknown(f"{key} of {study.name}", value, there)
     found = [
         cell
-        for cell in study.cells(save_dir)
+        for cell, description in zip(cells, described, strict=True)
         if cell.keys["seed"] in study.seeds[:seeds]
-        and all(str({**cell.keys, **cell.names}.get(key)) == value for key, _, value in parts)
+        and all(description.get(key) in values for key, values in wanted.items())
     ]
     if not found:
         raise ConfigError(f"{study.name} has no run with {only}")
     return found
+
+
+def _wanted(only: str) -> dict[str, list[str]]:
+    """Values by key; a comma within a name, as of "VAT, V1", is followed by no key."""
+    wanted: dict[str, list[str]] = {}
+    for part in re.split(r",(?=\s*\w+=)", only) if only else []:
+        key, equals, value = part.strip().partition("=")
+        if not equals:
+            raise expected("--only", "KEY=VALUE,KEY=VALUE for a study, e.g. method=VAT", quoted(only))
+        wanted.setdefault(key, []).append(value)
+    return wanted
 
 
 def plan_of(
