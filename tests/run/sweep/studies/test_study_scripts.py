@@ -276,7 +276,7 @@ def test_a_table_has_the_values_that_its_tuning_study_chose_or_the_first_ones_be
     of_tables = {
         "cifar10_tuning": ("tuning_ns3l", ("cifar10_ns3l", "cifar10_ns3l_long")),
         "cifar10_tuning_dnll": ("tuning_dnll", ("cifar10_dnll",)),
-        "cifar10_tuning_open_set": ("tuning_open_set", ("cifar10_spl", "cifar10_open_set")),
+        "cifar10_tuning_open_set": ("tuning_open_set", ("cifar10_spl", "cifar10_spl_shares", "cifar10_open_set")),
     }
     compared = 0
     for name, (rows, tables) in of_tables.items():
