@@ -186,6 +186,14 @@ class SPLSettings(Settings, prefix="spl"):
             return INNER_LRS if self.masks_weights else tuple(factor * self.outer_lr for factor in CONTROL_LR_FACTORS)
         return (float(self.inner_lr) if self.masks_weights else self.outer_lr,)
 
+    def rates_at(self, ratio: float) -> tuple[float | None, ...]:
+        """Those of :attr:`rates` that can lead to different networks where the share ``ratio`` of the weights is kept.
+
+        A hard mask that keeps all weights does so whatever its scores, so that the first rate stands for the others.
+        """
+        scores_matter = not self.masks_weights or self.mask == "soft" or ratio < 1
+        return self.rates if scores_matter else self.rates[:1]
+
     @property
     def phases(self) -> tuple[tuple[str, int], ...]:
         """The kinds of steps of a round, and how many of each."""

@@ -145,7 +145,7 @@ class SPLWrapper(CarryingWrapper):
             return Stage(self, settings, self.validation, layers, ratio, rate, steps_before, self.save_latest)
 
         seed = (self.args.seed, self.rank)
-        self.selection = Selection(seed, settings.rates, new_stage, self.back_to_start)
+        self.selection = Selection(seed, settings.rates_at(ratio), new_stage, self.back_to_start)
         if resumed is None:
             self.selection.start = start_figures(self, self.validation)
             if mismatch is not None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 import torch
-from spl_runs import SHORT, Cut, CutHook, Watch, equal, run
+from spl_runs import SHORT, Cut, CutHook, Watch, equal, run, trained_run
 
 from usb_negsamp.algorithms.spl.settings import CONTROL_LR_FACTORS, INNER_LRS
 from usb_negsamp.host.checkpoints.file import read_checkpoint
@@ -51,6 +51,19 @@ def test_the_choice_is_the_best_of_three_stages_each_of_them_as_if_alone(tmp_pat
     assert steps == [0, 6, 12, 12, 18, 24, 24, 30, 36]
     saved = read_checkpoint(os.path.join(chosen.run_directory, "model_spl.pth"))
     assert saved["spl"]["v1_lr"] == found["eval/spl_v1_lr"]
+
+
+def test_a_hard_mask_that_keeps_all_weights_ends_alike_at_every_rate_and_only_the_first_is_tried(tmp_path):
+    source = trained_run(tmp_path / "source")
+    kept = {**OVERRIDES, "spl_ratio": 1.0}
+    alone = [run(tmp_path / f"{lr:g}", source, **kept, spl_inner_lr=lr) for lr in INNER_LRS]
+    for single in alone[1:]:
+        assert equal(parameters_of(single), parameters_of(alone[0]))
+    chosen = run(tmp_path / "chosen", source, **kept, spl_inner_lr="select")
+    assert [outcome.rate for outcome in chosen.selection.finished] == [INNER_LRS[0]]
+    assert equal(parameters_of(chosen), parameters_of(alone[0]))
+    soft = run(tmp_path / "soft", source, **kept, spl_inner_lr="select", spl_mask="soft")
+    assert len(soft.selection.finished) == len(INNER_LRS)
 
 
 def test_the_control_s_rate_is_chosen_as_the_mask_s(tmp_path):
