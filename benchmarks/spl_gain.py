@@ -1,15 +1,15 @@
 """What SPL gains over spending the same labels on fine-tuning: a table from the rows of the SPL studies.
 
-    python benchmarks/spl_gain.py benchmarks/spl/usps.csv ... [--sizes] [--update benchmarks/spl.md --table NAME]
+    python benchmarks/spl_gain.py benchmarks/spl/controls_usps.csv [--sizes] [--update benchmarks/spl.md --table NAME]
 
 One line for each base algorithm, mismatch and number of validation images, and one for the average of all algorithms:
-test error on seen classes of the trained network (start), of the same weights with batch statistics estimated anew
-(older rows have none), after each control that spends the labels of V1 without a mask (fine-tuned, alternating; in
-older rows V1, fine-tuned at a rate that was not chosen), and after SPL; mean and standard deviation over label splits,
-and paired differences with their 95% interval. With ``--sizes`` one line for each base algorithm and mismatch: the
-differences alone, side by side for each number of validation images, with a star where the interval excludes zero, and
-a line for the average of all base algorithms; those that were not run with every number are left out. Rows of
-trainings, which CIFAR-10's study has beside those of the stages, are passed over: a stage's row has its start.
+test error on seen classes of the trained network (start), of the same weights with batch statistics estimated anew,
+after each control that spends the labels of V1 without a mask (fine-tuned, alternating), and after SPL; mean and
+standard deviation over label splits, and paired differences with their 95% interval. With ``--sizes`` one line for each
+base algorithm and mismatch: the differences alone, side by side for each number of validation images, with a star where
+the interval excludes zero, and a line for the average of all base algorithms; those that were not run with every number
+are left out. Rows of trainings, which CIFAR-10's study has beside those of the stages, are passed over: a stage's row
+has its start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from usb_negsamp.run.records.csv_file import read_csv
 from usb_negsamp.run.report.markdown import show_difference, show_spread, update_block
 from usb_negsamp.run.report.paired_statistics import paired_difference, spread
 
-CONTROLS = ("V1", "fine-tuned", "alternating")
+CONTROLS = ("fine-tuned", "alternating")
 VARIANTS = ("SPL, rate chosen", "SPL, soft")
 """The mask's rate chosen within the run where SPL's alone is not; a soft mask."""
 ANEW = "statistics anew"

@@ -62,8 +62,8 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
     rows = [
         ("VAT + SPL", 0.3, 91, 0, 0.9, 0.8),
         ("VAT + SPL", 0.3, 91, 1, 0.8, 0.7),
-        ("VAT, V1", 0.3, 91, 0, 0.85, 0.8),
-        ("VAT, V1", 0.3, 91, 1, 0.79, 0.7),
+        ("VAT, fine-tuned", 0.3, 91, 0, 0.85, 0.8),
+        ("VAT, fine-tuned", 0.3, 91, 1, 0.79, 0.7),
         ("VAT + SPL", 0.6, 91, 0, 0.5, 0.4),
         # A training, which has no stage.
         ("VAT", 0.6, 91, 1, "", ""),
@@ -73,7 +73,7 @@ def test_what_spl_gains_is_paired_over_the_splits(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path)])
     module.main()
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("| trained by | mismatch | validation images | n | start | V1 | SPL |")
+    assert lines[0].startswith("| trained by | mismatch | validation images | n | start | fine-tuned | SPL |")
     first = [cell.strip() for cell in lines[2].strip("|").split("|")]
     assert first[:4] == ["VAT", "0.3", "91", "2"]
     assert first[7].startswith("-10.00")
@@ -118,7 +118,12 @@ def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(t
     module = load_script(BENCHMARKS / "spl_gain.py")
     path = tmp_path / "rows.csv"
     columns = ("method", "mismatch_ratio", "validation_size", "split_seed", "spl_test_acc", "spl_start_test_acc")
-    accuracies = {"VAT + SPL": (0.9, 0.89), "VAT, V1": (0.8, 0.8), "Pi + SPL": (0.7, 0.9), "Pi, V1": (0.8, 0.7)}
+    accuracies = {
+        "VAT + SPL": (0.9, 0.89),
+        "VAT, fine-tuned": (0.8, 0.8),
+        "Pi + SPL": (0.7, 0.9),
+        "Pi, fine-tuned": (0.8, 0.7),
+    }
     rows = [
         (method, 0.3, size, split, accuracy - size / 1000, 0.75)
         for method, found in accuracies.items()
@@ -130,7 +135,7 @@ def test_what_spl_gains_is_shown_side_by_side_for_numbers_of_validation_images(t
     monkeypatch.setattr(sys, "argv", ["spl_gain.py", str(path), "--sizes"])
     module.main()
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
-    differences = ["V1 over start, 10", "V1 over start, 20", "SPL over V1, 10", "SPL over V1, 20"]
+    differences = [f"{pair}, {size}" for pair in ("fine-tuned over start", "SPL over fine-tuned") for size in (10, 20)]
     assert lines[0] == ["trained by", "mismatch", *differences]
     assert lines[2] == ["VAT", "0.3", "-4.00*", "-3.00*", "-9.50*", "-9.50*"]
     assert lines[3] == ["Pi", "0.3", "+1.00", "+2.00", "-5.00", "-5.00"]
